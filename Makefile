@@ -1,0 +1,51 @@
+# County microbalance: `make demo` runs it, `make test` tests it; both set up all that they need.
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+APP := hub/console/app
+TEST_PACKAGES := mosquitto postgresql chromium fonts-noto-cjk poppler-utils
+ARGS ?=
+
+.PHONY: help setup demo test check bench soak console lock clean
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 10
+
+setup: .venv/ready  ## the environment in .venv, from the lock file
+
+.venv/ready: requirements.lock pyproject.toml
+	@.ci/python-ready $(PYTHON)
+	@echo "setup: environment in .venv (about two minutes the first time)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch .venv/ready
+
+demo: setup  ## one operating day of the demo county, with console; ARGS="--exit --json" and others: see --help
+	@$(BIN)/microbalance demo $(ARGS)
+
+test: setup  ## every test
+	@.ci/debian-packages $(TEST_PACKAGES)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: setup  ## format, lint, types, import directions
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && echo "check: ruff clean"
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo | tail -n 4
+
+bench: setup  ## the benchmarks, against a peer in the same run
+	@$(BIN)/microbalance bench $(ARGS)
+
+soak: setup  ## long runs: a whole day three times, undisturbed, again, and killed
+	@.ci/debian-packages $(TEST_PACKAGES)
+	@$(BIN)/python -m pytest tests/soak -m soak $(ARGS)
+
+console:  ## rebuild the console's assets into hub/console/static (needs Node 20.19 or newer)
+	@cd $(APP) && npm ci --no-audit --no-fund && npm run build
+
+lock: setup  ## resolve the dependencies anew
+	@$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --all-extras --no-emit-index-url --no-emit-find-links \
+	  --no-header --python-version 3.11 pyproject.toml -o requirements.lock
+
+clean:  ## remove what setup, tests and the demo made
+	rm -rf .venv out build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

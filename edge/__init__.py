@@ -1,0 +1,1 @@
+"""The program that runs beside a meter or an inverter."""

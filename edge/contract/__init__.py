@@ -1,0 +1,1 @@
+"""The one language between edge and hub; all that outsiders may import from edge."""

@@ -1,0 +1,118 @@
+"""Bytes <-> messages. The one place where a payload becomes a value; it raises ContractError and nothing else."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from edge.contract.messages import (
+    CHANNELS,
+    MESSAGE_BYTES_MAX,
+    VERSION,
+    BroadcastMessage,
+    ContractError,
+    DownMessage,
+    OrdersMessage,
+    PriceMessage,
+    ReadingsMessage,
+    ReceiptMessage,
+    ResponseMessage,
+    SessionMessage,
+    SetpointsMessage,
+    StatusMessage,
+    TradesMessage,
+    UpMessage,
+)
+from edge.contract.topics import is_name
+
+INT64_MAX = 2**63 - 1
+
+_encoder = msgspec.json.Encoder()
+_up: dict[str, msgspec.json.Decoder[Any]] = {
+    "iv": msgspec.json.Decoder(ReadingsMessage),
+    "ord": msgspec.json.Decoder(OrdersMessage),
+    "rsp": msgspec.json.Decoder(ResponseMessage),
+    "st": msgspec.json.Decoder(StatusMessage),
+}
+_down: dict[str, msgspec.json.Decoder[Any]] = {
+    "rcpt": msgspec.json.Decoder(ReceiptMessage),
+    "set": msgspec.json.Decoder(SetpointsMessage),
+    "trd": msgspec.json.Decoder(TradesMessage),
+}
+_broadcast: dict[str, msgspec.json.Decoder[Any]] = {
+    "price": msgspec.json.Decoder(PriceMessage),
+    "session": msgspec.json.Decoder(SessionMessage),
+}
+_KNOWN_CHANNELS = frozenset(CHANNELS)
+
+
+def encode(message: UpMessage | DownMessage | BroadcastMessage) -> bytes:
+    """Return the message as JSON bytes; the same message gives the same bytes."""
+    return _encoder.encode(message)
+
+
+def decode_up(kind: str, payload: bytes) -> UpMessage:
+    """Return the message that a device published under `kind` ("iv", "ord", "rsp" or "st").
+
+    Shape, types, version, size and ranges are checked here; whether the meter is the gateway's own, the hub checks.
+
+    :raises ContractError: saying what is wrong and where
+    """
+    message: UpMessage = _decode(_up, kind, payload)
+    if isinstance(message, ReadingsMessage):
+        _check_readings(message)
+    elif isinstance(message, OrdersMessage):
+        _check_orders(message)
+    return message
+
+
+def decode_down(kind: str, payload: bytes) -> DownMessage:
+    """Return the message that the hub sent under `kind` ("rcpt", "set" or "trd").
+
+    :raises ContractError: saying what is wrong and where
+    """
+    message: DownMessage = _decode(_down, kind, payload)
+    return message
+
+
+def decode_broadcast(kind: str, payload: bytes) -> BroadcastMessage:
+    """Return the retained message under `kind` ("price" or "session").
+
+    :raises ContractError: saying what is wrong and where
+    """
+    message: BroadcastMessage = _decode(_broadcast, kind, payload)
+    return message
+
+
+def _decode(decoders: Mapping[str, msgspec.json.Decoder[Any]], kind: str, payload: bytes) -> Any:  # noqa: ANN401
+    if len(payload) > MESSAGE_BYTES_MAX:
+        raise ContractError(f"payload of {len(payload)} bytes; at most {MESSAGE_BYTES_MAX} are allowed")
+    decoder = decoders.get(kind)
+    if decoder is None:
+        raise ContractError(f"no message kind {kind!r} is expected here")
+    try:
+        message = decoder.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ContractError(f"{kind}: {error}") from None
+    if message.v != VERSION:
+        raise ContractError(f"{kind}: version {message.v}; this program speaks {VERSION}")
+    return message
+
+
+def _check_readings(message: ReadingsMessage) -> None:
+    for reading in message.r:
+        if not is_name(reading.meter):
+            raise ContractError(f"iv: meter id {reading.meter[:80]!r} has a character outside A-Z a-z 0-9 _ -")
+        for channel, value in reading.registers.items():
+            if channel not in _KNOWN_CHANNELS:
+                raise ContractError(f"iv: meter {reading.meter}: channel {channel[:40]!r} is unknown")
+            if not 0 <= value <= INT64_MAX:
+                raise ContractError(f"iv: meter {reading.meter}: register {channel} is {value}, outside 0..2^63-1")
+
+
+def _check_orders(message: OrdersMessage) -> None:
+    for order in message.o:
+        if not is_name(order.meter):
+            raise ContractError(f"ord: meter id {order.meter[:80]!r} has a character outside A-Z a-z 0-9 _ -")
+        if abs(order.energy_wh) > INT64_MAX or abs(order.price_uyuan_per_kwh) > INT64_MAX:
+            raise ContractError(f"ord: meter {order.meter}: a number does not fit in 64 bits")

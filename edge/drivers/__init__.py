@@ -1,0 +1,1 @@
+"""Drivers of meters and inverters."""

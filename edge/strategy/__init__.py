@@ -1,0 +1,1 @@
+"""Pure strategies of an agent: forecast and bidding."""

@@ -1,0 +1,1 @@
+"""Network models: pandapower and power flow stay inside this folder."""

@@ -1,0 +1,1 @@
+"""The county hub: market, settlement, store, console and reports."""

@@ -1,0 +1,1 @@
+"""The operators' console: its source in app/, its built assets in static/."""

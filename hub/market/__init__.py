@@ -1,0 +1,1 @@
+"""The market core: pure functions on integers."""

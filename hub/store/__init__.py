@@ -1,0 +1,1 @@
+"""Tables, migrations and bulk paths of the database."""

@@ -1,0 +1,1 @@
+"""Simulated meters, inverters, households, province and whole counties."""
