@@ -43,10 +43,10 @@ class JobTable:
         self._jobs = tuple(jobs)
         self.seconds: dict[str, float] = {}
 
-    def run_due(self, utc_s: int, between: Callable[[], None] = lambda: None) -> None:
+    def run_due(self, utc_s: int, after: Callable[[Job], None] = lambda _: None) -> None:
         """Run every job that is due at the instant and has no done-mark, in table order.
 
-        :param between: called after each job, so that messages that came in meanwhile are not kept waiting
+        :param after: called after each job that was due, whether it ran now or before
         """
         for job in self._jobs:
             if not job.due(utc_s):
@@ -58,7 +58,7 @@ class JobTable:
                     mark_job_done(session, job.name, utc_s)
                     session.commit()
             self.seconds[job.stage] = self.seconds.get(job.stage, 0.0) + time.perf_counter() - started
-            between()
+            after(job)
 
 
 def wall_clock_scheduler(run: Callable[[int], None], delay_s: int) -> BackgroundScheduler:

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from edge.contract.interval import SECONDS_PER_INTERVAL
 from edge.contract.messages import (
     CHANNELS,
     MESSAGE_BYTES_MAX,
@@ -26,6 +27,8 @@ from edge.contract.messages import (
 from edge.contract.topics import is_name
 
 INT64_MAX = 2**63 - 1
+UTC_S_MAX = 2**40
+OUTCOME_CHARACTERS_MAX = 200
 
 _encoder = msgspec.json.Encoder()
 _up: dict[str, msgspec.json.Decoder[Any]] = {
@@ -59,10 +62,18 @@ def decode_up(kind: str, payload: bytes) -> UpMessage:
     :raises ContractError: saying what is wrong and where
     """
     message: UpMessage = _decode(_up, kind, payload)
+    if not is_name(message.boot):
+        raise ContractError(f"{kind}: boot {message.boot[:80]!r} has a character outside A-Z a-z 0-9 _ -")
+    if not isinstance(message, StatusMessage) and not 1 <= message.seq <= INT64_MAX:
+        raise ContractError(f"{kind}: seq {message.seq} is outside 1..2^63-1")
     if isinstance(message, ReadingsMessage):
         _check_readings(message)
     elif isinstance(message, OrdersMessage):
         _check_orders(message)
+    elif isinstance(message, ResponseMessage):
+        _check_response(message)
+    elif not is_name(message.state):
+        raise ContractError(f"st: state {message.state[:80]!r} has a character outside A-Z a-z 0-9 _ -")
     return message
 
 
@@ -92,7 +103,7 @@ def _decode(decoders: Mapping[str, msgspec.json.Decoder[Any]], kind: str, payloa
         raise ContractError(f"no message kind {kind!r} is expected here")
     try:
         message = decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ContractError(f"{kind}: {error}") from None
     if message.v != VERSION:
         raise ContractError(f"{kind}: version {message.v}; this program speaks {VERSION}")
@@ -103,6 +114,8 @@ def _check_readings(message: ReadingsMessage) -> None:
     for reading in message.r:
         if not is_name(reading.meter):
             raise ContractError(f"iv: meter id {reading.meter[:80]!r} has a character outside A-Z a-z 0-9 _ -")
+        if not 0 <= reading.instant_utc_s <= UTC_S_MAX:
+            raise ContractError(f"iv: meter {reading.meter}: instant {reading.instant_utc_s} is outside 0..2^40")
         for channel, value in reading.registers.items():
             if channel not in _KNOWN_CHANNELS:
                 raise ContractError(f"iv: meter {reading.meter}: channel {channel[:40]!r} is unknown")
@@ -116,3 +129,18 @@ def _check_orders(message: OrdersMessage) -> None:
             raise ContractError(f"ord: meter id {order.meter[:80]!r} has a character outside A-Z a-z 0-9 _ -")
         if abs(order.energy_wh) > INT64_MAX or abs(order.price_uyuan_per_kwh) > INT64_MAX:
             raise ContractError(f"ord: meter {order.meter}: a number does not fit in 64 bits")
+        instants = (order.interval * SECONDS_PER_INTERVAL, order.submitted_utc_s)
+        if not all(0 <= instant <= UTC_S_MAX for instant in instants) or not 0 <= order.number <= INT64_MAX:
+            raise ContractError(f"ord: meter {order.meter}: interval, number or time of submission is out of range")
+
+
+def _check_response(message: ResponseMessage) -> None:
+    if not 0 <= message.interval * SECONDS_PER_INTERVAL <= UTC_S_MAX:
+        raise ContractError(f"rsp: interval {message.interval} is out of range")
+    if not is_name(message.setpoints_id):
+        raise ContractError(f"rsp: setpoints id {message.setpoints_id[:80]!r} has a character outside A-Z a-z 0-9 _ -")
+    for answer in message.a:
+        if not is_name(answer.meter):
+            raise ContractError(f"rsp: meter id {answer.meter[:80]!r} has a character outside A-Z a-z 0-9 _ -")
+        if len(answer.outcome) > OUTCOME_CHARACTERS_MAX or not answer.outcome.isprintable():
+            raise ContractError(f"rsp: meter {answer.meter}: the outcome is too long or not printable")

@@ -85,7 +85,7 @@ def decode_from_conductor(line: bytes) -> FromConductor:
     """
     try:
         message: FromConductor = _from_conductor.decode(line)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ContractError(f"control line from the conductor: {error}") from None
     return message
 
@@ -97,6 +97,6 @@ def decode_from_process(line: bytes) -> FromProcess:
     """
     try:
         message: FromProcess = _from_process.decode(line)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ContractError(f"control line from a process: {error}") from None
     return message

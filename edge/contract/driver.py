@@ -58,7 +58,7 @@ def decode_request(line: bytes) -> DriverRequest:
     """
     try:
         request: DriverRequest = _request.decode(line)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ContractError(f"driver request: {error}") from None
     return request
 
@@ -70,6 +70,6 @@ def decode_answer(line: bytes) -> DriverAnswer:
     """
     try:
         answer: DriverAnswer = _answer.decode(line)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ContractError(f"driver answer: {error}") from None
     return answer

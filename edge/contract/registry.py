@@ -130,7 +130,7 @@ class Participant(msgspec.Struct, frozen=True):
 
 
 class Registry(msgspec.Struct, frozen=True):
-    """The whole registry of one county. Order of the tuples is by id and is part of the file."""
+    """The whole registry of one county. Gateways, metering points and participants stand in order of id."""
 
     county: str
     units: tuple[BalanceUnit, ...]
@@ -151,7 +151,7 @@ def decode_registry(data: bytes) -> Registry:
     """
     try:
         registry = msgspec.json.decode(data, type=Registry)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RegistryError(f"not a registry: {error}") from None
     problem = next(iter(_problems(registry)), None)
     if problem is not None:

@@ -62,6 +62,11 @@ def down_filter(county: str, shard: str, device: str) -> str:
     return f"cmb/v1/{county}/{shard}/d/{device}/+"
 
 
+def broadcast_filter(county: str) -> str:
+    """Return the subscription filter of all county-wide retained messages."""
+    return f"cmb/v1/{county}/b/+"
+
+
 def parse_up_topic(topic: str) -> UpTopic:
     """Take an up topic apart.
 

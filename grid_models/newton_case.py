@@ -1,0 +1,138 @@
+"""Our columns to power-grid-model's input arrays, by hand.
+
+Exact against pandapower with trafo_model="pi": coupled buses become one node, half-open branches keep their closed
+end, the source's impedance is negligible (pandapower's is ideal), tap factors multiply the rated voltages. All
+constant-power injection of a node is one sym_load, so that updates are dense.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from power_grid_model import ComponentType, DatasetType, LoadGenType, WindingType, initialize_array
+
+from grid_models.connectivity import nodes
+from grid_models.elements import Int64Array, NetworkError
+from grid_models.networks import Network
+
+_SOURCE_SHORT_CIRCUIT_VA = 1e20
+_CLOCK_DEGREES = 30.0
+
+Records = npt.NDArray[np.void]
+
+
+@dataclass(frozen=True, eq=False)
+class NewtonCase:
+    """Input arrays by component, and the node of each bus. Records of lines and transformers keep our order."""
+
+    components: dict[ComponentType, Records]
+    node_of_bus: Int64Array
+    n_nodes: int
+    load_id: npt.NDArray[np.int32]
+
+
+def newton_case(network: Network) -> NewtonCase:
+    """Return the network as power-grid-model's input.
+
+    :raises NetworkError: if a transformer's phase shift is not a multiple of 30 degrees
+    """
+    node_of_bus = nodes(network)
+    n_nodes = int(node_of_bus.max()) + 1
+    first_id = n_nodes
+    arrays: dict[ComponentType, Records] = {ComponentType.node: _node_records(network, node_of_bus, n_nodes)}
+    for component, records in (
+        (ComponentType.line, _line_records(network, node_of_bus)),
+        (ComponentType.transformer, _transformer_records(network, node_of_bus)),
+        (ComponentType.source, _source_records(network, node_of_bus)),
+        (ComponentType.shunt, _shunt_records(network, node_of_bus)),
+        (ComponentType.sym_load, _load_records(n_nodes)),
+    ):
+        records["id"] = first_id + np.arange(len(records))
+        first_id += len(records)
+        arrays[component] = records
+    return NewtonCase(arrays, node_of_bus, n_nodes, arrays[ComponentType.sym_load]["id"].copy())
+
+
+def _records(component: ComponentType, count: int) -> Records:
+    return np.asarray(initialize_array(DatasetType.input, component, count))
+
+
+def _node_records(network: Network, node_of_bus: Int64Array, n_nodes: int) -> Records:
+    records = _records(ComponentType.node, n_nodes)
+    records["id"] = np.arange(n_nodes)
+    u_rated = np.zeros(n_nodes)
+    u_rated[node_of_bus] = network.buses.vn_kv * 1e3
+    mixed = np.flatnonzero(u_rated[node_of_bus] != network.buses.vn_kv * 1e3)
+    if mixed.size:
+        raise NetworkError(f"bus {network.buses.name[int(mixed[0])]!r} is coupled to a bus of another voltage level")
+    records["u_rated"] = u_rated
+    return records
+
+
+def _line_records(network: Network, node_of_bus: Int64Array) -> Records:
+    lines = network.lines
+    records = _records(ComponentType.line, len(lines))
+    records["from_node"], records["to_node"] = node_of_bus[lines.from_bus], node_of_bus[lines.to_bus]
+    records["from_status"], records["to_status"] = lines.from_closed, lines.to_closed
+    records["r1"], records["x1"] = lines.r_ohm, lines.x_ohm
+    c_farad, g_siemens = lines.c_nf * 1e-9, lines.g_us * 1e-6
+    omega = 2 * np.pi * network.frequency_hz
+    leaky = np.flatnonzero((g_siemens > 0) & (c_farad == 0))
+    if leaky.size:
+        raise NetworkError(f"line {lines.name[int(leaky[0])]!r} has a conductance but no capacitance")
+    records["c1"] = c_farad
+    records["tan1"] = np.divide(g_siemens, omega * c_farad, out=np.zeros_like(c_farad), where=c_farad > 0)
+    records["i_n"] = lines.max_i_ka * 1e3
+    return records
+
+
+def _transformer_records(network: Network, node_of_bus: Int64Array) -> Records:
+    transformers = network.transformers
+    records = _records(ComponentType.transformer, len(transformers))
+    records["from_node"], records["to_node"] = node_of_bus[transformers.hv_bus], node_of_bus[transformers.lv_bus]
+    records["from_status"], records["to_status"] = transformers.hv_closed, transformers.lv_closed
+    records["u1"] = transformers.vn_hv_kv * transformers.hv_tap_factor * 1e3
+    records["u2"] = transformers.vn_lv_kv * transformers.lv_tap_factor * 1e3
+    sn_va = transformers.sn_mva * 1e6
+    records["sn"] = sn_va
+    records["uk"] = transformers.vk_percent / 100
+    records["pk"] = transformers.vkr_percent / 100 * sn_va
+    records["p0"] = transformers.pfe_kw * 1e3
+    records["i0"] = np.maximum(transformers.i0_percent / 100, transformers.pfe_kw * 1e3 / sn_va)
+    clock = transformers.shift_degree / _CLOCK_DEGREES
+    odd_shift = np.flatnonzero(~np.isclose(clock, np.round(clock)))
+    if odd_shift.size:
+        name = transformers.name[int(odd_shift[0])]
+        raise NetworkError(f"transformer {name!r}: its phase shift is not a multiple of 30 degrees")
+    hours = np.round(clock).astype(np.int8) % 12
+    records["clock"] = hours
+    records["winding_from"] = np.where(hours % 2 == 1, WindingType.delta, WindingType.wye_n)
+    records["winding_to"] = WindingType.wye_n
+    records["tap_side"], records["tap_size"] = 0, 0.0
+    records["tap_pos"] = records["tap_nom"] = records["tap_min"] = records["tap_max"] = 0
+    return records
+
+
+def _source_records(network: Network, node_of_bus: Int64Array) -> Records:
+    records = _records(ComponentType.source, len(network.sources))
+    records["node"], records["status"] = node_of_bus[network.sources.bus], 1
+    records["u_ref"], records["u_ref_angle"] = network.sources.vm_pu, np.deg2rad(network.sources.va_degree)
+    records["sk"], records["rx_ratio"] = _SOURCE_SHORT_CIRCUIT_VA, 0.1
+    return records
+
+
+def _shunt_records(network: Network, node_of_bus: Int64Array) -> Records:
+    shunts = network.shunts
+    records = _records(ComponentType.shunt, len(shunts))
+    records["node"], records["status"] = node_of_bus[shunts.bus], 1
+    rated_kv = np.where(np.isfinite(shunts.vn_kv), shunts.vn_kv, network.buses.vn_kv[shunts.bus])
+    records["g1"] = records["g0"] = shunts.p_mw / rated_kv**2
+    records["b1"] = records["b0"] = -shunts.q_mvar / rated_kv**2
+    return records
+
+
+def _load_records(n_nodes: int) -> Records:
+    records = _records(ComponentType.sym_load, n_nodes)
+    records["node"], records["status"], records["type"] = np.arange(n_nodes), 1, LoadGenType.const_power
+    records["p_specified"] = records["q_specified"] = 0.0
+    return records

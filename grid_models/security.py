@@ -1,0 +1,177 @@
+"""The integer face of the network check: what the hub, which holds no float, asks and is told.
+
+Powers are int64 W and var per metering point, positive into the network (export). Answers are ints: mV line to line,
+mA, W, per mille. A unit's flow is positive up the edge to its parent (export), measured as grid_models.unit_flows says.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from grid_models.elements import BoolArray, FloatArray, Int64Array
+from grid_models.limit_check import LimitCheck, Margins
+from grid_models.metering_points import UnknownBusError, locate_points
+from grid_models.networks import Network
+from grid_models.power_flow import PowerFlow, PowerFlowResult
+from grid_models.security_states import (
+    CheckedState,
+    FlowDirection,
+    LimitKind,
+    LimitViolation,
+    StateOutcome,
+    TightenedLimit,
+    UnsolvedState,
+    WorstLoading,
+    WorstVoltage,
+)
+from grid_models.sensitivity import Tightening
+from grid_models.unit_flows import unit_flows
+
+__all__ = [
+    "CheckedState",
+    "FlowDirection",
+    "LimitKind",
+    "LimitViolation",
+    "SecurityModel",
+    "SecurityParameters",
+    "StateOutcome",
+    "TightenedLimit",
+    "UnknownBusError",
+    "UnsolvedState",
+    "WorstLoading",
+    "WorstVoltage",
+]
+
+
+@dataclass(frozen=True)
+class SecurityParameters:
+    """Current limit of lines and transformers per mille of the rating, and how far inside a tightened limit shall aim.
+
+    Voltage limits are the network's own; power limits of the edges are the registry's (100 % forward, 80 % reverse).
+    Margins are per mille of the limit.
+    """
+
+    current_per_mille: int = 1000
+    voltage_margin_per_mille: int = 1
+    flow_margin_per_mille: int = 5
+
+
+class SecurityModel:
+    """The network check of one county: network, balance-unit tree and metering points, built once; for one thread.
+
+    :param network: as read from the county's folder
+    :param unit_parent: position of each unit's parent, -1 for the root, a parent before its children
+    :param unit_elements: names of the elements of each unit's edge (registry.BalanceUnit.elements); () for the root
+    :param unit_export_limit_w, unit_import_limit_w: power limit of each edge up and down, None where there is none
+        (registry limits per interval of 15 min in Wh, times 4)
+    :param point_bus: bus name of each metering point, in the order of p_w
+    :raises UnknownBusError: if the network does not have a metering point's bus
+    :raises NetworkError: if a line or transformer has no rating
+    :raises TopologyError: if the units' edges do not part the network into such a tree
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        unit_parent: Sequence[int],
+        unit_elements: Sequence[tuple[str, ...]],
+        unit_export_limit_w: Sequence[int | None],
+        unit_import_limit_w: Sequence[int | None],
+        point_bus: Sequence[str],
+        parameters: SecurityParameters | None = None,
+    ) -> None:
+        self._parameters = parameters or SecurityParameters()
+        self._power_flow = PowerFlow(network)
+        self._flows = unit_flows(network, unit_parent, unit_elements)
+        self._points = locate_points(network, self._flows, point_bus)
+        self._limit_check = LimitCheck(
+            network,
+            self._flows,
+            unit_elements=unit_elements,
+            export_limit_w=unit_export_limit_w,
+            import_limit_w=unit_import_limit_w,
+            current_per_mille=self._parameters.current_per_mille,
+        )
+
+    @property
+    def point_unit(self) -> Int64Array:
+        """Position of the unit in which each metering point's bus lies, shape (n_points,)."""
+        return self._points.unit
+
+    def points_behind(self, unit: int) -> BoolArray:
+        """Return which metering points lie in the unit or below it, shape (n_points,)."""
+        return self._points.points_behind(unit)
+
+    def check_states(self, p_w: Int64Array, q_var: Int64Array) -> tuple[StateOutcome, ...]:
+        """Return what the AC power flow finds in each state.
+
+        :param p_w: shape (n_scenarios, n_points), net export of each metering point, W
+        :param q_var: the same for reactive power, var
+        :raises ValueError: if a shape or type is wrong
+        """
+        shape = (len(p_w), self._points.bus.size)
+        for values in (p_w, q_var):
+            if values.shape != shape or values.dtype != np.int64:
+                raise ValueError(f"powers are {values.dtype} of shape {values.shape}, not int64 of (n, {shape[1]})")
+        p_mw = self._points.bus_injection(p_w / 1e6)
+        result = self._power_flow.solve(p_mw, self._points.bus_injection(q_var / 1e6))
+        loss_mw = self._flows.loss_mw(p_mw, self._flows.export_mw(result))
+        reasons = {failure.scenario: failure.reason for failure in result.failures}
+        return tuple(
+            UnsolvedState(scenario, reasons[scenario])
+            if scenario in reasons
+            else self._checked(result, scenario, loss_mw[scenario], p_w[scenario].copy(), q_var[scenario].copy())
+            for scenario in range(len(p_w))
+        )
+
+    def tightened_limits(self, state: CheckedState, controllable_w: Int64Array) -> tuple[TightenedLimit, ...]:
+        """Return the tighter edge limits that would bring the state's violations just inside, by a linear estimate.
+
+        A violation is cured at its lowest covering edge; where all that is controllable behind it would not do, at the
+        lowest edge above that does. In the direction of import all consumption behind the edge counts as controllable.
+        Limits are sorted by unit, export before import. `reduction_w` taken pro rata from the controllable export
+        behind the edge (`points_behind`) is the cut that the estimate assumes.
+
+        :param controllable_w: shape (n_points,), how much of each point's export (>= 0) the market or a setpoint can
+            take away; more than the point's export is not counted
+        """
+        if not state.violations:
+            return ()
+        parameters = self._parameters
+        return Tightening(
+            state,
+            controllable_w,
+            power_flow=self._power_flow,
+            flows=self._flows,
+            points=self._points,
+            limit_check=self._limit_check,
+            margins=Margins(parameters.voltage_margin_per_mille, parameters.flow_margin_per_mille),
+        ).limits()
+
+    def _checked(
+        self, result: PowerFlowResult, scenario: int, loss_mw: FloatArray, p_w: Int64Array, q_var: Int64Array
+    ) -> CheckedState:
+        """Return one solved scenario in integers: losses are rounded, flows follow from them by exact balance."""
+        assert loss_mw.min() > -1e-6, "a unit gained energy"
+        unit_loss_w = np.maximum(np.rint(loss_mw * 1e6), 0).astype(np.int64)
+        unit_export_w = -unit_loss_w
+        np.add.at(unit_export_w, self._points.unit, p_w)
+        for unit in range(unit_export_w.size - 1, 0, -1):
+            unit_export_w[self._flows.parent[unit]] += unit_export_w[unit]
+        gateway_w = int(unit_export_w[0])
+        return CheckedState(
+            violations=self._limit_check.violations(result, scenario, unit_export_w),
+            highest_voltage=self._limit_check.highest_voltage(result, scenario),
+            lowest_voltage=self._limit_check.lowest_voltage(result, scenario),
+            worst_line=self._limit_check.worst_line(result, scenario),
+            worst_transformer=self._limit_check.worst_transformer(result, scenario),
+            loss_w=int(unit_loss_w.sum()),
+            gateway_import_w=max(-gateway_w, 0),
+            gateway_export_w=max(gateway_w, 0),
+            unit_export_w=unit_export_w,
+            unit_loss_w=unit_loss_w,
+            p_w=p_w,
+            q_var=q_var,
+        )

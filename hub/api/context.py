@@ -1,0 +1,124 @@
+"""What every route needs: sessions, the clock, the limits to draw, and summaries of closed intervals kept in memory."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlmodel import Session
+
+from hub.api.events import EventStream
+from hub.store.read_days import (
+    IntervalSummary,
+    empty_summary,
+    read_interval_span,
+    read_interval_summary,
+    read_law_violation_counts,
+    read_settlement_runs,
+)
+from hub.store.read_money import AccountTotal, read_account_totals
+
+
+@dataclass(frozen=True)
+class NetworkLimits:
+    """The limits that the network check holds, to be drawn beside the values: micro-pu of nominal, thousandths of %."""
+
+    vm_min_upu: int
+    vm_max_upu: int
+    loading_max_mpercent: int
+
+
+class SummaryCache:
+    """Summaries by interval. One that is settled and checked is read once, until a re-settlement gives it a new run."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: dict[int, tuple[int, IntervalSummary]] = {}
+
+    def read(self, session: Session, intervals: Sequence[int]) -> list[IntervalSummary]:
+        """Return the summaries of the intervals, which ascend."""
+        if not intervals:
+            return []
+        first, last = intervals[0], intervals[-1]
+        span = read_interval_span(session, first=first, last=last)
+        runs = read_settlement_runs(session, first=first, last=last)
+        breaches = read_law_violation_counts(session, first=first, last=last)
+        summaries = []
+        for interval in intervals:
+            if span is None or not span[0] <= interval <= span[1]:
+                summaries.append(empty_summary(interval))
+                continue
+            summary = self._one(session, interval, runs.get(interval))
+            summaries.append(replace(summary, law_violations=breaches.get(interval, 0)))
+        return summaries
+
+    def _one(self, session: Session, interval: int, run: int | None) -> IntervalSummary:
+        with self._lock:
+            kept = self._kept.get(interval)
+        if kept is not None and kept[0] == run:
+            return kept[1]
+        summary = read_interval_summary(session, interval)
+        if run is not None and summary.metered is not None:
+            with self._lock:
+                self._kept[interval] = (run, summary)
+        return summary
+
+
+class AccountTotalsCache:
+    """Account totals by settled interval, which only a re-settlement changes: kept by the number of its run."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: dict[int, tuple[int, list[AccountTotal]]] = {}
+
+    def read(self, session: Session, runs: dict[int, int]) -> list[list[AccountTotal]]:
+        """Return the totals of each interval of `runs` (interval -> newest settlement run)."""
+        return [self._one(session, interval, run) for interval, run in sorted(runs.items())]
+
+    def _one(self, session: Session, interval: int, run: int) -> list[AccountTotal]:
+        with self._lock:
+            kept = self._kept.get(interval)
+        if kept is not None and kept[0] == run:
+            return kept[1]
+        totals = read_account_totals(session, interval)
+        with self._lock:
+            self._kept[interval] = (run, totals)
+        return totals
+
+
+@dataclass(frozen=True)
+class ApiContext:
+    """What the routes share.
+
+    open_session: opens a session that only reads. now_utc_s: the hub's time, virtual or of the wall.
+    data_age_limit_s: a gateway whose newest reading is older counts as missing. heartbeat_s: see EventStream.listen.
+    """
+
+    open_session: Callable[[], Session]
+    now_utc_s: Callable[[], int]
+    events: EventStream
+    limits: NetworkLimits
+    data_age_limit_s: int
+    heartbeat_s: float
+    summaries: SummaryCache
+    account_totals: AccountTotalsCache
+
+
+def get_context(request: Request) -> ApiContext:
+    """Return what `create_app` was given."""
+    context = request.app.state.context
+    assert isinstance(context, ApiContext)
+    return context
+
+
+Context = Annotated[ApiContext, Depends(get_context)]
+
+
+def get_session(context: Context) -> Iterator[Session]:
+    """Open a session for one request."""
+    with context.open_session() as session:
+        yield session
+
+
+ReadSession = Annotated[Session, Depends(get_session)]

@@ -1,0 +1,153 @@
+"""`microbalance hub`: prepare a hub's data, and serve it in a run in virtual time."""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from sqlalchemy.exc import OperationalError
+
+from hub.broker import BrokerError
+from hub.jobs import Span
+from hub.main import WebServerError, prepare_hub, serve
+from hub.mqtt import HubConnectionError
+from hub.settings import Settings, SettingsError, read_settings
+from hub.store.engine import StoreUrlError
+from hub.store.parameters import ParametersChangedError
+from hub.store.registry import NoCountyError
+from hub.usecases.load_county import CountyFolderError
+from hub.usecases.prepare_county import PrepareError, write_private_file
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Prepare and run the county hub.")
+
+USAGE_ERROR = 2
+KNOWN_ERRORS = (
+    SettingsError,
+    StoreUrlError,
+    PrepareError,
+    ParametersChangedError,
+    NoCountyError,
+    CountyFolderError,
+    BrokerError,
+    HubConnectionError,
+    WebServerError,
+    OperationalError,
+)
+
+CountyOption = Annotated[Path, typer.Option("--county", help="Folder with network.json and registry.json.")]
+RunOption = Annotated[
+    Path, typer.Option("--run", help="Folder of what is the hub's own: database, credentials, broker.")
+]
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option("--database", help="sqlite:///FILE or postgresql://...; default: hub.db in the run folder."),
+]
+BrokerOption = Annotated[
+    str | None, typer.Option("--broker", help="mqtt://HOST:PORT of another broker; default: the embedded one.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+
+@app.command()
+def prepare(
+    *,
+    county: CountyOption,
+    run: RunOption,
+    database: DatabaseOption = None,
+    broker: BrokerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the schema, load the registry, issue a credential for every gateway, configure the broker."""
+    with one_line_errors():
+        settings = read_settings(os.environ, county=county, run=run, database=database, broker=broker)
+        prepared = prepare_hub(settings)
+        _remember(settings, broker)
+    document = {
+        "county": prepared.county,
+        "gateways": prepared.gateways,
+        "metering_points": prepared.metering_points,
+        "broker": prepared.broker,
+        "credentials": str(prepared.credentials),
+    }
+    if as_json:
+        typer.echo(json.dumps(document))
+    else:
+        typer.echo(
+            f"county {prepared.county}: {prepared.metering_points} metering points, {prepared.gateways} gateways; "
+            f"credentials in {prepared.credentials}; broker {prepared.broker}"
+        )
+
+
+@app.command("serve")
+def serve_command(
+    *,
+    county: CountyOption,
+    run: RunOption,
+    province: Annotated[str, typer.Option(help="URL of the provincial market's API.")],
+    control: Annotated[str, typer.Option(help="HOST:PORT of the conductor of a run in virtual time.")],
+    first_interval: Annotated[int, typer.Option(help="First interval that is cleared and settled.")],
+    last_interval: Annotated[int, typer.Option(help="Last interval that is cleared and settled.")],
+    http: Annotated[str, typer.Option(help="HOST:PORT of the console and the API.")] = "127.0.0.1:8000",
+    out: Annotated[Path, typer.Option(help="Folder for reports.")] = Path("out"),
+    database: DatabaseOption = None,
+    broker: BrokerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Serve a run in virtual time under a conductor (see `microbalance demo`)."""
+    del as_json  # everything that this command has to say goes to the conductor and to the log
+    if first_interval > last_interval:
+        fail(f"--first-interval {first_interval} lies behind --last-interval {last_interval}")
+    log_to_stderr()
+    with one_line_errors():
+        settings = read_settings(
+            os.environ,
+            county=county,
+            run=run,
+            database=database or remembered(run).get("database"),
+            broker=broker or remembered(run).get("broker"),
+            province=province,
+            api=http,
+            control=control,
+        )
+        serve(settings, span=Span(first_interval, last_interval), out=out)
+
+
+def remembered(run: Path) -> dict[str, str]:
+    """Return database URL and broker as `hub prepare` was given them, so that they need not be said again."""
+    path = run / "prepared.json"
+    if not path.exists():
+        return {}
+    return {name: value for name, value in json.loads(path.read_text()).items() if value}
+
+
+def log_to_stderr() -> None:
+    """Log what an operator must know, with the time, to stderr."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+
+
+def fail(what: str) -> None:
+    """Say in one line what is wrong with the command line or a file, and end with status 2."""
+    typer.echo(f"microbalance hub: {what}", err=True)
+    raise typer.Exit(USAGE_ERROR)
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turn an error that the operator can mend into one line and status 2."""
+    try:
+        yield
+    except KNOWN_ERRORS as error:
+        fail(str(error).partition("\n")[0])
+
+
+def _remember(settings: Settings, broker: str | None) -> None:
+    document = json.dumps({"database": settings.database_url, "broker": broker})
+    write_private_file(settings.run / "prepared.json", document.encode())

@@ -1,0 +1,270 @@
+// The documents of /api/v1, as the hub's OpenAPI description states them. Energy Wh, price micro-yuan/kWh, money yuan as text.
+
+export type Stage = "none" | "open" | "cleared" | "settled";
+
+export interface IntervalName {
+  interval: number;
+  label: string;
+  starts_at: string;
+  ends_at: string;
+}
+
+export interface ModeVolume {
+  mode: number;
+  pairs: number;
+  energy_wh: number;
+}
+
+export interface Interval extends IntervalName {
+  day: string;
+  stage: Stage;
+  orders: { accepted: number; rejected: number };
+  prices: {
+    root_uyuan_per_kwh: number | null;
+    lowest_uyuan_per_kwh: number | null;
+    highest_uyuan_per_kwh: number | null;
+    day_ahead_uyuan_per_kwh: number | null;
+    indicative_uyuan_per_kwh: number | null;
+    real_time_uyuan_per_kwh: number | null;
+  };
+  exchange: {
+    scheduled_import_wh: number | null;
+    scheduled_export_wh: number | null;
+    metered_import_wh: number | null;
+    metered_export_wh: number | null;
+    deviation_wh: number | null;
+  };
+  modes: ModeVolume[];
+  limitation: {
+    binding_export_edges: number;
+    binding_import_edges: number;
+    setpoints: number;
+    setpoints_answered_ok: number;
+    curtailed_orders: number;
+    curtailed_wh: number;
+  };
+  expected: {
+    rounds: number;
+    violations_before: number;
+    violations_after: number;
+    vm_min_upu: number | null;
+    vm_max_upu: number | null;
+    loading_max_mpercent: number | null;
+    price_rule: string;
+    method: string;
+  } | null;
+  metered: {
+    violations: number;
+    vm_min_upu: number | null;
+    vm_min_bus: string;
+    vm_max_upu: number | null;
+    vm_max_bus: string;
+    loading_max_mpercent: number | null;
+    loading_max_element: string;
+    loss_wh: number | null;
+  } | null;
+  loss_wh: number | null;
+  substitutions: number;
+  law_violations: number;
+  account_sum_yuan: string | null;
+}
+
+export interface CurvePoint {
+  price_uyuan_per_kwh: number;
+  energy_wh: number;
+  filled_wh: number;
+  cumulative_wh: number;
+}
+
+export interface UnitResult {
+  unit: string;
+  parent: string | null;
+  kind: string;
+  depth: number;
+  price_uyuan_per_kwh: number;
+  shadow_uyuan_per_kwh: number;
+  basis_uyuan_per_kwh: number;
+  flow_up_wh: number;
+  export_limit_wh: number | null;
+  import_limit_wh: number | null;
+  binds: "export" | "import" | null;
+  bought_wh: number;
+  sold_wh: number;
+  loss_wh: number | null;
+}
+
+export interface IntervalResult extends Interval {
+  units: UnitResult[];
+  supply: CurvePoint[];
+  demand: CurvePoint[];
+}
+
+export interface Series {
+  interval: number[];
+  label: string[];
+  stage: Stage[];
+  root_uyuan_per_kwh: (number | null)[];
+  indicative_uyuan_per_kwh: (number | null)[];
+  real_time_uyuan_per_kwh: (number | null)[];
+  scheduled_import_wh: (number | null)[];
+  scheduled_export_wh: (number | null)[];
+  metered_import_wh: (number | null)[];
+  metered_export_wh: (number | null)[];
+  deviation_wh: (number | null)[];
+  vm_min_upu: (number | null)[];
+  vm_max_upu: (number | null)[];
+  loading_max_mpercent: (number | null)[];
+  violations_before: (number | null)[];
+  violations_after: (number | null)[];
+  metered_violations: (number | null)[];
+  curtailed_wh: number[];
+  binding_edges: number[];
+  law_violations: number[];
+}
+
+export interface Totals {
+  cleared_intervals: number;
+  settled_intervals: number;
+  import_wh: number;
+  export_wh: number;
+  loss_wh: number | null;
+  curtailed_wh: number;
+  violations_before: number;
+  violations_after: number;
+  metered_violations: number;
+  law_violations: number;
+  substitutions: number;
+  setpoints: number;
+  modes: ModeVolume[];
+  account_sum_yuan: string | null;
+}
+
+export interface GatewayState {
+  gateway: string;
+  unit: string;
+  state: string;
+  meters: number;
+  meters_never_read: number;
+  newest_reading_utc_s: number | null;
+  oldest_reading_utc_s: number | null;
+}
+
+export interface Overview {
+  county: string | null;
+  day: string;
+  now_utc_s: number;
+  now: string;
+  current: IntervalName | null;
+  last_cleared: Interval | null;
+  last_settled: Interval | null;
+  series: Series;
+  totals: Totals;
+  limits: { vm_min_upu: number; vm_max_upu: number; loading_max_mpercent: number };
+  data: {
+    limit_s: number;
+    gateways: number;
+    metering_points: number;
+    meters_never_read: number;
+    newest_reading_utc_s: number | null;
+    age_s: number | null;
+    missing: GatewayState[];
+  };
+  refused: { kind: string; reason: string; distinct: number; count: number }[];
+  counters: Record<string, number>;
+  registry: { units: number; gateways: number; metering_points: number; participants: number };
+}
+
+export interface Order {
+  order_id: string;
+  meter: string | null;
+  unit: string | null;
+  side: "SELL" | "BUY";
+  party: string;
+  energy_wh: number;
+  price_uyuan_per_kwh: number;
+  clean: boolean;
+  submitted_utc_s: number;
+  status: "ACCEPTED" | "REJECTED";
+  reason: string;
+  cleared_wh: number | null;
+  filled_wh: number | null;
+  cleared_price_uyuan_per_kwh: number | null;
+}
+
+export interface Setpoint {
+  meter: string;
+  gateway: string;
+  unit: string;
+  export_limit_w: number;
+  export_limit_wh: number;
+  cause: string;
+  outcome: string | null;
+}
+
+export interface Curtailment {
+  order_id: string;
+  meter: string | null;
+  unit: string | null;
+  curtailed_wh: number;
+  cause: string;
+}
+
+export interface LimitViolation {
+  stage: "expected" | "cleared" | "metered";
+  seq: number;
+  kind: string;
+  element: string;
+  unit: string | null;
+  direction: string;
+  value: number;
+  limit: number;
+  excess_per_mille: number;
+}
+
+export interface Account {
+  account: string;
+  group: boolean;
+  accounts: number;
+  ledger_yuan: string;
+  independent_yuan: string;
+  difference_yuan: string;
+}
+
+export interface Accounts {
+  day: string;
+  interval: number | null;
+  settled_intervals: number;
+  accounts: Account[];
+  sum_yuan: string;
+  independent_sum_yuan: string;
+}
+
+export interface StatementSummary {
+  account: string;
+  seller_class: string | null;
+  meters: number;
+  total_yuan: string;
+  ledger_yuan: string;
+  rounding_yuan: string;
+}
+
+export interface Statement extends StatementSummary {
+  day: string;
+  first_interval: number;
+  last_interval: number;
+  metering_points: { meter: string; kind: string; supply_mode: string; sale_mode: string; voltage_class: string }[];
+  lines: {
+    line: number;
+    kind: string;
+    energy_wh: number;
+    amount_yuan: string;
+    exact_yuan: string;
+    rule_version: string;
+    input_hash: string;
+  }[];
+}
+
+export interface Page<T> {
+  items: T[];
+  next_cursor: string | null;
+}

@@ -1,0 +1,3 @@
+function e(e){let t,n;function r(){t=new EventSource(new URL(
+/* @vite-ignore */
+`../api/v1/events`,import.meta.url)),t.addEventListener(`hello`,i),t.addEventListener(`heartbeat`,i),t.addEventListener(`resync`,()=>{i(),e({kind:`resync`})}),t.addEventListener(`stage`,t=>{i(),e({kind:`stage`,event:JSON.parse(t.data)})}),t.addEventListener(`error`,()=>{e({kind:`lost`}),t.readyState===EventSource.CLOSED&&setTimeout(r,2e3)})}function i(){clearTimeout(n),n=setTimeout(()=>e({kind:`lost`}),12e3),e({kind:`alive`})}r()}const t=/* @__PURE__ */ new Set;let n={kind:`connecting`};e(e=>{n=e.kind===`alive`||e.kind===`lost`?e:n;for(let n of t)n.postMessage(e)}),self.onconnect=e=>{let r=e.ports[0];r&&(t.add(r),r.onmessage=e=>{e.data===`bye`&&t.delete(r)},r.postMessage(n))};

@@ -1,0 +1,172 @@
+"""What the hub does at every quarter-hour, as a table of jobs in one fixed order. No job knows which clock calls it.
+
+At the instant at which interval k begins, the gate of k + 1 closes and k + 1 is cleared; k - 1 is over and is settled.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlmodel import Session
+
+from edge.contract.interval import (
+    INTERVALS_PER_DAY,
+    day_of_interval,
+    first_interval_of_day,
+    interval_from_utc_s,
+)
+from hub.market.trades import Violation
+from hub.province import ProvinceClient
+from hub.schedule import Job
+from hub.store.counters import add_to_counters
+from hub.store.tables import ExchangeScheduleRow
+from hub.usecases.check_metered_state import check_metered_state
+from hub.usecases.close_day import close_operating_day
+from hub.usecases.load_county import County
+from hub.usecases.measure_energy import EnergyMeasurement
+from hub.usecases.record_prices import (
+    record_day_ahead_prices,
+    record_indicative_price,
+    record_province_settlement,
+    record_real_time_price,
+)
+from hub.usecases.run_gate import run_gate
+from hub.usecases.save_clearing import save_law_violations
+from hub.usecases.settle_interval import settle
+
+
+class Publisher(Protocol):
+    """What the jobs say to gateways and people; saying it again changes nothing."""
+
+    def publish_results(self, session: Session, interval: int) -> None:
+        """Send trades, prices and setpoints of a cleared interval to the gateways."""
+        ...
+
+    def write_report(self, session: Session, first: int, last: int) -> None:
+        """Write the report of the settled intervals first..last of one operating day."""
+        ...
+
+
+@dataclass(frozen=True)
+class Span:
+    """The intervals that this run clears and settles; None: without end."""
+
+    first: int | None = None
+    last: int | None = None
+
+    def holds(self, interval: int) -> bool:
+        """Tell whether the run clears and settles the interval."""
+        return (self.first is None or interval >= self.first) and (self.last is None or interval <= self.last)
+
+    def day_part(self, interval: int) -> tuple[int, int]:
+        """Return the first and the last interval of the run that lie in the operating day of the interval."""
+        first = first_interval_of_day(day_of_interval(interval))
+        last = first + INTERVALS_PER_DAY - 1
+        return max(first, self.first or first), last if self.last is None else min(last, self.last)
+
+
+class HubJobs:
+    """The jobs over one county. They share what was measured; everything else is in the store."""
+
+    def __init__(self, county: County, province: ProvinceClient, publisher: Publisher, span: Span) -> None:
+        self._county = county
+        self._province = province
+        self._publisher = publisher
+        self._span = span
+        self._measurement = EnergyMeasurement()
+
+    def table(self) -> tuple[Job, ...]:
+        """Return the jobs in the order in which they run."""
+        return (
+            Job("day-ahead-prices", "province", self._day_begins, self._day_ahead_prices),
+            Job("indicative-price", "province", self._clears, self._indicative_price),
+            Job("real-time-price", "province", self._settles, self._real_time_price),
+            Job("gate", "clear", self._clears, self._gate),
+            Job("schedule", "province", self._clears, self._schedule),
+            Job("publish", "publish", self._clears, self._publish),
+            Job("settle", "settle", self._settles, self._settle),
+            Job("province-settlement", "province", self._settles, self._province_settlement),
+            Job("metered-state", "check", self._settles, self._metered_state),
+            Job("close-day", "close", self._day_ends, self._close_day),
+            Job("report", "report", self._day_ends, self._report),
+        )
+
+    def _clears(self, utc_s: int) -> bool:
+        return self._span.holds(interval_from_utc_s(utc_s) + 1)
+
+    def _settles(self, utc_s: int) -> bool:
+        return self._span.holds(interval_from_utc_s(utc_s) - 1)
+
+    def _day_begins(self, utc_s: int) -> bool:
+        interval = interval_from_utc_s(utc_s) + 1
+        return self._span.holds(interval) and interval == self._span.day_part(interval)[0]
+
+    def _day_ends(self, utc_s: int) -> bool:
+        interval = interval_from_utc_s(utc_s) - 1
+        return self._span.holds(interval) and interval == self._span.day_part(interval)[1]
+
+    def _day_ahead_prices(self, session: Session, utc_s: int) -> None:
+        day = day_of_interval(interval_from_utc_s(utc_s) + 1)
+        record_day_ahead_prices(session, first_interval_of_day(day), self._province.day_ahead_prices(day.isoformat()))
+
+    def _indicative_price(self, session: Session, utc_s: int) -> None:
+        interval = interval_from_utc_s(utc_s) + 1
+        record_indicative_price(session, interval, self._province.indicative_price(interval))
+
+    def _real_time_price(self, session: Session, utc_s: int) -> None:
+        interval = interval_from_utc_s(utc_s) - 1
+        record_real_time_price(session, interval, self._province.real_time_price(interval))
+
+    def _gate(self, session: Session, utc_s: int) -> None:
+        run_gate(session, self._county, self._measurement, interval_from_utc_s(utc_s) + 1)
+
+    def _schedule(self, session: Session, utc_s: int) -> None:
+        interval = interval_from_utc_s(utc_s) + 1
+        row = session.get(ExchangeScheduleRow, interval)
+        assert row is not None, f"interval {interval} was cleared without a schedule"
+        self._province.submit_schedule(interval, row.import_wh, row.export_wh)
+
+    def _publish(self, session: Session, utc_s: int) -> None:
+        self._publisher.publish_results(session, interval_from_utc_s(utc_s) + 1)
+
+    def _settle(self, session: Session, utc_s: int) -> None:
+        interval = interval_from_utc_s(utc_s) - 1
+        model = self._county.on(day_of_interval(interval))
+        violations = settle(session, model, self._measurement.of_interval(session, model, interval))
+        _keep(session, interval, violations, laws=(4, 5, 6))
+
+    def _province_settlement(self, session: Session, utc_s: int) -> None:
+        interval = interval_from_utc_s(utc_s) - 1
+        model = self._county.on(day_of_interval(interval))
+        gateway = self._measurement.of_interval(session, model, interval).gateway(model)
+        settled = self._province.settle(interval, gateway.import_wh, gateway.export_wh)
+        record_province_settlement(
+            session,
+            interval,
+            import_wh=settled.metered_import_wh,
+            export_wh=settled.metered_export_wh,
+            nano_yuan=settled.import_amount_nano_yuan - settled.export_amount_nano_yuan,
+        )
+
+    def _metered_state(self, session: Session, utc_s: int) -> None:
+        interval = interval_from_utc_s(utc_s) - 1
+        model = self._county.on(day_of_interval(interval))
+        violations = check_metered_state(session, model, self._measurement.of_interval(session, model, interval))
+        _keep(session, interval, violations, laws=())
+
+    def _close_day(self, session: Session, utc_s: int) -> None:
+        last = interval_from_utc_s(utc_s) - 1
+        first, _ = self._span.day_part(last)
+        day = day_of_interval(last)
+        closed = close_operating_day(session, self._county.on(day), day=day, first=first, last=last)
+        violations = [*closed.violations, *self._measurement.check_sums(self._county.on(day))]
+        _keep(session, last, violations, laws=(7,))
+
+    def _report(self, session: Session, utc_s: int) -> None:
+        last = interval_from_utc_s(utc_s) - 1
+        self._publisher.write_report(session, *self._span.day_part(last))
+
+
+def _keep(session: Session, interval: int, violations: Sequence[Violation], *, laws: tuple[int, ...]) -> None:
+    save_law_violations(session, interval, violations)
+    add_to_counters(session, {f"law_{law}_checked": 1 for law in laws})

@@ -1,0 +1,264 @@
+"""The hub's wiring: the only file that knows every part. Nothing here decides anything."""
+
+import logging
+import os
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import msgspec
+import uvicorn
+from fastapi import FastAPI
+from sqlmodel import Session
+
+from edge.contract.control import Advance, Ask, FromProcess, Stop
+from edge.contract.interval import day_of_interval, first_interval_of_day, start_utc_s
+from hub.api.app import create_app
+from hub.api.context import NetworkLimits
+from hub.api.events import EventStream
+from hub.broker import LOOPBACK, EmbeddedBroker, choose_port, write_mosquitto_files, write_nats_configuration
+from hub.control import ControlChannel
+from hub.engine import HubClock, HubEngine, announce_failure
+from hub.jobs import HubJobs, Span
+from hub.mqtt import HubConnection, Ingest, SetpointSender
+from hub.province import ProvinceClient
+from hub.publishing import HubPublisher
+from hub.reports.day_report import report_files, write_day_report
+from hub.schedule import JobTable, wall_clock_scheduler
+from hub.settings import Settings
+from hub.store.engine import open_engine
+from hub.store.parameters import save_parameters
+from hub.store.registry import load_registry
+from hub.store.schema import migrate
+from hub.usecases.load_county import County
+from hub.usecases.prepare_county import HUB_USER, issue_credentials, load_county, read_credential
+from hub.usecases.summarise_run import summarise_run
+
+logger = logging.getLogger(__name__)
+
+CONSOLE_FILES = Path(__file__).parent / "console" / "static"
+SESSION_VERSION = "session-demo-1"
+# Price limits, tick and lot of a session: parameters of the illustrative county, in force from the start of 2016.
+SESSION_PARAMETERS = {
+    "price_floor_uyuan_per_kwh": 0,
+    "price_cap_uyuan_per_kwh": 1_500_000,
+    "price_tick_uyuan_per_kwh": 1_000,
+    "lot_wh": 10,
+}
+NETWORK_LIMITS = NetworkLimits(vm_min_upu=930_000, vm_max_upu=1_070_000, loading_max_mpercent=100_000)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What `hub prepare` made."""
+
+    county: str
+    gateways: int
+    metering_points: int
+    broker: str
+    credentials: Path
+
+
+def prepare_hub(settings: Settings) -> Prepared:
+    """Make the schema, load the registry, issue credentials and write the broker's configuration; may be repeated.
+
+    :raises hub.usecases.prepare_county.PrepareError: if the county or the folder cannot be used
+    """
+    settings.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    migrate(settings.database_url)
+    engine = open_engine(settings.database_url)
+    try:
+        registry = load_county(engine, settings.county / "registry.json")
+        with Session(engine) as session:
+            save_parameters(
+                session,
+                kind="session",
+                version_id=SESSION_VERSION,
+                effective_from_interval=first_interval_of_day(date(2016, 1, 1)),
+                values=SESSION_PARAMETERS,
+            )
+            session.commit()
+    finally:
+        engine.dispose()
+    host, port = LOOPBACK, 0
+    if settings.broker is None:
+        port = choose_port(settings.broker_folder)
+    else:
+        host, port = settings.broker.host, settings.broker.port
+    users = [HUB_USER, *(gateway.gateway_id for gateway in registry.gateways)]
+    credentials = issue_credentials(settings.credentials_folder, users, host, port)
+    if settings.broker is None:
+        write_nats_configuration(
+            settings.broker_folder,
+            county=registry.county,
+            gateways=registry.gateways,
+            credentials=credentials,
+            port=port,
+        )
+    else:
+        folder = settings.run / "mosquitto"
+        write_mosquitto_files(folder, county=registry.county, credentials=credentials, host=host, port=port)
+    return Prepared(
+        county=registry.county,
+        gateways=len(registry.gateways),
+        metering_points=len(registry.metering_points),
+        broker=f"mqtt://{host}:{port}",
+        credentials=settings.credentials_folder,
+    )
+
+
+def serve(settings: Settings, *, span: Span, out: Path, delay_s: int = 30) -> None:
+    """Run the hub until it is told to stop, by the conductor or by a signal that the caller turns into an exception.
+
+    :param span: the intervals that a run in virtual time clears and settles; live it is without end
+    :param out: where reports are written
+    :param delay_s: live, how long after a quarter-hour its jobs begin
+    """
+    with ExitStack() as stack:
+        hub = _Hub(settings, span, out, stack)
+        if settings.control is not None:
+            control = ControlChannel(settings.control.host, settings.control.port, "hub", os.getpid())
+            stack.callback(control.close)
+            try:
+                hub.run(control.commands, control.send)
+            except Exception as error:
+                logger.exception("the hub ends")
+                announce_failure(control.send, error)
+                raise
+            return
+        commands: queue.SimpleQueue[Advance | Ask | Stop] = queue.SimpleQueue()
+        scheduler = wall_clock_scheduler(lambda utc_s: commands.put(Advance(utc_s)), delay_s)
+        scheduler.start()
+        stack.callback(scheduler.shutdown, wait=False)
+        hub.run(commands, _nobody)
+
+
+class WebServerError(RuntimeError):
+    """The console and the API cannot be served; the message is one line."""
+
+
+class _Hub:
+    """All parts of one running hub; the stack ends them in reverse order."""
+
+    def __init__(self, settings: Settings, span: Span, out: Path, stack: ExitStack) -> None:
+        self._span = span
+        self._out = out
+        self._engine = open_engine(settings.database_url)
+        stack.callback(self._engine.dispose)
+        self._reader = open_engine(settings.database_url, read_only=True)
+        stack.callback(self._reader.dispose)
+        with Session(self._engine) as session:
+            self._registry = load_registry(session)
+        self._county = County(settings.county)
+        self._broker = _start_broker(settings, stack)
+        credential = read_credential(settings.credentials_folder / f"{HUB_USER}.json")
+        self._connection = HubConnection(credential, self._registry.county)
+        self._setpoints = SetpointSender(self._connection, self._registry)
+        self._events = EventStream(boot=secrets.token_hex(8))
+        is_wall = settings.control is None
+        self._clock = HubClock(now_utc_s=_first_instant(span), is_wall=is_wall)
+        assert settings.province_url is not None, "the caller checked it"
+        self._province = ProvinceClient(settings.province_url)
+        stack.callback(self._province.close)
+        self._publisher = HubPublisher(
+            connection=self._connection,
+            setpoints=self._setpoints,
+            registry=self._registry,
+            write_report=self._write_report,
+            out=out,
+        )
+        self._table = JobTable(self._engine, HubJobs(self._county, self._province, self._publisher, span).table())
+        if settings.api is not None:
+            stack.enter_context(_web_server(self._app(), settings.api.host, settings.api.port, self._events))
+        self._connection.start()
+        stack.callback(self._connection.stop)
+
+    def run(self, commands: "queue.SimpleQueue[Advance | Ask | Stop]", send: Callable[[FromProcess], None]) -> None:
+        """Work until Stop."""
+        ingest = Ingest(self._engine, self._connection, self._registry, self._setpoints)
+        engine = HubEngine(
+            engine=self._engine,
+            ingest=ingest,
+            setpoints=self._setpoints,
+            table=self._table,
+            events=self._events,
+            clock=self._clock,
+            span=self._span,
+            commands=commands,
+            send=send,
+            children=self._children,
+            answer=self._answer,
+        )
+        with Session(self._engine) as session:
+            self._publisher.publish_session(session, engine.open_from_interval)
+        engine.announce()
+        engine.run()
+
+    def _children(self) -> dict[str, int]:
+        return {} if self._broker is None else {"broker": self._broker.process_id}
+
+    def _answer(self, what: str) -> bytes:
+        if what != "summary" or self._span.first is None or self._span.last is None:
+            return msgspec.json.encode({"error": f"the hub has no answer to {what!r}"})
+        model = self._county.on(day_of_interval(self._span.last))
+        reports = report_files(self._out, model.day)
+        with Session(self._reader) as session:
+            document = summarise_run(session, model, first=self._span.first, last=self._span.last, report=reports)
+        return msgspec.json.encode(document)
+
+    def _write_report(self, session: Session, first: int, last: int, out: Path) -> dict[str, str]:
+        model = self._county.on(day_of_interval(last))
+        return write_day_report(session, model, first=first, last=last, out=out)
+
+    def _app(self) -> FastAPI:
+        return create_app(
+            open_session=lambda: Session(self._reader),
+            now_utc_s=self._clock.read,
+            events=self._events,
+            limits=NETWORK_LIMITS,
+            console_files=CONSOLE_FILES if (CONSOLE_FILES / "index.html").exists() else None,
+        )
+
+
+def _first_instant(span: Span) -> int:
+    """Return the hub's time before its first Advance: just before the warm-up that precedes the first interval."""
+    return start_utc_s(span.first - 3) if span.first is not None else 0
+
+
+def _start_broker(settings: Settings, stack: ExitStack) -> EmbeddedBroker | None:
+    if settings.broker is not None:
+        return None
+    broker = EmbeddedBroker(settings.broker_folder)
+    broker.start()
+    stack.callback(broker.stop)
+    return broker
+
+
+@contextmanager
+def _web_server(app: FastAPI, host: str, port: int, events: EventStream) -> Iterator[None]:
+    """Serve the console and the API in a thread of its own."""
+    server = uvicorn.Server(
+        uvicorn.Config(app, host=host, port=port, log_level="warning", lifespan="off", timeout_graceful_shutdown=2)
+    )
+    thread = threading.Thread(target=server.run, name="web", daemon=True)
+    thread.start()
+    while not server.started:
+        if not thread.is_alive():
+            raise WebServerError(f"the console cannot listen on {host}:{port}; is the port in use?")
+        time.sleep(0.01)
+    try:
+        yield
+    finally:
+        events.close()
+        server.should_exit = True
+        thread.join()
+
+
+def _nobody(_message: FromProcess) -> None:
+    """Live, nobody waits for Quiet."""

@@ -1,0 +1,1 @@
+"""Migrations of the schema, in Alembic's layout; hub.store.schema runs them."""

@@ -1,0 +1,10 @@
+"""Alembic's entry point: run the migrations on the connection that hub.store.schema passed."""
+
+from alembic import context
+from sqlmodel import SQLModel
+
+import hub.store.tables  # noqa: F401  (fills the metadata)
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=SQLModel.metadata)
+with context.begin_transaction():
+    context.run_migrations()

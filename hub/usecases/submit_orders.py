@@ -1,0 +1,165 @@
+"""Submit orders: each is accepted or rejected with a reason by hub.market.order_rules, and stored either way (law 1).
+
+An order id names one order for good. A repeat of an accepted order is accepted again, also after its gate has closed;
+an id that was rejected stays rejected. Other content under an accepted id is refused as a conflict and stands in
+quarantine only.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+from sqlmodel import Session
+
+from edge.contract.interval import start_utc_s
+from edge.contract.messages import Order
+from edge.contract.registry import Registry
+from hub.market.order_rules import (
+    Accepted,
+    AcceptedOrders,
+    OrderOutcome,
+    OrderRefusal,
+    Rejected,
+    SessionParameters,
+    check_orders,
+    meter_standing,
+)
+from hub.market.trades import Party, TradeSide
+from hub.store.bulk import Row
+from hub.store.counters import add_to_counters
+from hub.store.orders import TRADE_SIDE, accepted_orders, find_accepted_order, insert_orders, rejected_ids
+from hub.store.quarantine import Refusal, save_refusals
+from hub.store.registry import positions_of
+from hub.store.tables import NONE, OrderStatus, RefusedKind
+from hub.usecases.moment import Moment
+
+
+@dataclass(frozen=True)
+class GatewayOrders:
+    """The orders of one message. gateway: position; gateway_id: the device in the topic."""
+
+    gateway: int
+    gateway_id: str
+    orders: tuple[Order, ...]
+
+
+class OrderMemory:
+    """The orders that stand in the open intervals, and what each meter may do, so that checks read no database.
+
+    It must be thrown away and rebuilt when a transaction in which it was used does not commit.
+    """
+
+    def __init__(self, session: Session, registry: Registry, open_from_interval: int) -> None:
+        positions = positions_of(registry)
+        self.standing = meter_standing(registry)
+        self.accepted = AcceptedOrders(accepted_orders(session, open_from_interval))
+        self.points = {
+            point.meter_id: (positions.meter[point.meter_id], positions.unit[point.unit_id], point.clean)
+            for point in registry.metering_points
+        }
+
+
+def submit_orders(
+    session: Session,
+    memory: OrderMemory,
+    messages: Sequence[GatewayOrders],
+    parameters: SessionParameters,
+    moment: Moment,
+) -> list[tuple[OrderOutcome, ...]]:
+    """Decide on the orders of some messages in their order, write what follows, and return one outcome an order.
+
+    Rows, quarantine and counters go into the session's transaction; nothing is committed here.
+    """
+    memory.accepted.drop_before(parameters.open_from_interval)
+    intervals = range(parameters.open_from_interval, parameters.open_until_interval)
+    taken = rejected_ids(session, intervals) if messages else frozenset()
+    outcomes = []
+    for message in messages:
+        checked = check_orders(
+            message.gateway_id,
+            message.orders,
+            session=parameters,
+            standing=memory.standing,
+            accepted=memory.accepted,
+        )
+        decided = tuple(_remember(session, outcome, taken) for outcome in checked)
+        memory.accepted.add(decided)
+        outcomes.append(decided)
+    _save(session, memory, messages, outcomes, moment)
+    return outcomes
+
+
+def _remember(session: Session, outcome: OrderOutcome, taken: frozenset[str]) -> OrderOutcome:
+    """Return the outcome in the light of what is stored: rejected ids, and orders accepted before their gate closed."""
+    if isinstance(outcome, Accepted):
+        if outcome.order_id in taken:
+            return Rejected(outcome.order_id, outcome.order, OrderRefusal.CONFLICT)
+        return outcome
+    if outcome.reason is OrderRefusal.GATE_CLOSED:
+        stored = find_accepted_order(session, outcome.order.interval, outcome.order_id)
+        if stored == outcome.order:
+            return Accepted(outcome.order_id, outcome.order, repeat=True)
+    return outcome
+
+
+def _save(
+    session: Session,
+    memory: OrderMemory,
+    messages: Sequence[GatewayOrders],
+    outcomes: Sequence[tuple[OrderOutcome, ...]],
+    moment: Moment,
+) -> None:
+    rows: list[Row] = []
+    refusals: list[Refusal] = []
+    counts = {"orders_accepted": 0, "orders_repeated": 0, "orders_rejected": 0}
+    for message, decided in zip(messages, outcomes, strict=True):
+        for outcome in decided:
+            if isinstance(outcome, Rejected):
+                counts["orders_rejected"] += 1
+                refusals.append(_refusal(message, outcome))
+            elif outcome.repeat:
+                counts["orders_repeated"] += 1
+                continue
+            else:
+                counts["orders_accepted"] += 1
+            rows.append(_row(memory, message, outcome))
+    rows.sort(key=lambda row: row[:2])
+    insert_orders(session, rows)
+    save_refusals(session, refusals, moment.now_utc_s)
+    add_to_counters(session, counts)
+
+
+def _row(memory: OrderMemory, message: GatewayOrders, outcome: OrderOutcome) -> Row:
+    """Return the order's row in the order of ORDER_NAMES."""
+    order = outcome.order
+    refused = outcome.reason if isinstance(outcome, Rejected) else None
+    is_own = refused not in {OrderRefusal.UNKNOWN_METER, OrderRefusal.FOREIGN_METER}
+    meter, unit, is_clean = memory.points[order.meter] if is_own else (NONE, NONE, False)
+    side = TRADE_SIDE[order.side]
+    return (
+        order.interval,
+        outcome.order_id,
+        message.gateway,
+        meter,
+        unit,
+        order.number,
+        side.value,
+        Party.DIRECT.value,
+        order.energy_wh,
+        order.price_uyuan_per_kwh,
+        is_clean and side is TradeSide.SELL,
+        order.submitted_utc_s,
+        (OrderStatus.ACCEPTED if refused is None else OrderStatus.REJECTED).value,
+        "" if refused is None else refused.value,
+    )
+
+
+def _refusal(message: GatewayOrders, outcome: Rejected) -> Refusal:
+    return Refusal(
+        kind=RefusedKind.ORDER,
+        reason=outcome.reason.value,
+        device=message.gateway_id,
+        about=outcome.order_id,
+        at_utc_s=start_utc_s(outcome.order.interval),
+        content=msgspec.json.encode(outcome.order),
+    )

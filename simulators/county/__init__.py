@@ -1,0 +1,1 @@
+"""Builds the demo county: the network, the registry of metering points, and what drives the devices."""
