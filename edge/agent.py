@@ -34,7 +34,7 @@ from edge.contract.messages import (
 from edge.contract.registry import Gateway, MeteringPoint, MeterKind, Registry, SaleMode, SupplyMode
 from edge.contract.topics import is_name, up_topic
 from edge.strategy.bidding import TradingRules, bid_for
-from edge.strategy.forecast import HISTORY_INTERVALS, forecast_net_wh
+from edge.strategy.forecast import HISTORY_INTERVALS, available_net_wh, forecast_net_wh
 
 ORDERING_KINDS = frozenset(
     {MeterKind.LOAD, MeterKind.GENERATOR, MeterKind.PROSUMER, MeterKind.MICROGRID_GATEWAY},
@@ -55,7 +55,10 @@ class Assignment:
 
 
 class MeterMemory(msgspec.Struct, frozen=True, array_like=True):
-    """What the agent remembers of one meter: last registers (Wh), when, and net energies (Wh) of the last intervals."""
+    """What the agent remembers of one meter: last registers (Wh), when, and net energies (Wh) of the last intervals.
+
+    The energies are those that were available: a setpoint that held the meter back is seen through.
+    """
 
     instant_utc_s: int
     import_wh: int
@@ -68,6 +71,7 @@ class AgentState(msgspec.Struct, frozen=True):
 
     boot, next_seq: see the module. cursor_utc_s: last instant sampled. memories: by meter id. setpoints_seen:
     setpoints id -> (interval, boot and last seq of the response). fills: of `fills_interval`, meter/number -> Wh.
+    limits_w: interval -> meter -> limit of net export that its device took.
     """
 
     gateway_id: str
@@ -79,6 +83,7 @@ class AgentState(msgspec.Struct, frozen=True):
     setpoints_seen: dict[str, tuple[int, str, int]] = {}
     fills_interval: int = -1
     fills: dict[str, int] = {}
+    limits_w: dict[int, dict[str, int]] = {}
 
 
 class Outgoing(msgspec.Struct, frozen=True):
@@ -160,7 +165,10 @@ def sample(
     for reading in readings:
         if reading.meter in assignment.points and reading.instant_utc_s == instant_utc_s and _is_sendable(reading):
             own.setdefault(reading.meter, reading)
-    remembered = {meter: _remembered(state.memories.get(meter), reading) for meter, reading in own.items()}
+    limits_w = state.limits_w.get(interval_from_utc_s(instant_utc_s) - 1, {})
+    remembered = {
+        meter: _remembered(state.memories.get(meter), reading, limits_w.get(meter)) for meter, reading in own.items()
+    }
     memories = {meter: memory for meter, memory in remembered.items() if memory is not None}
     orders = _orders(assignment, state.rules, memories, instant_utc_s, submitted_utc_s)
     readings_out = _readings_messages(assignment, state, tuple(own.values()))
@@ -174,6 +182,7 @@ def sample(
         # A meter that gave nothing keeps its last registers: they bridge the gap when it answers again.
         memories={**state.memories, **memories},
         setpoints_seen={i: seen for i, seen in state.setpoints_seen.items() if seen[0] >= oldest_interval},
+        limits_w={interval: limits for interval, limits in state.limits_w.items() if interval >= oldest_interval},
     )
     counts = {
         "published_readings": len(own),
@@ -254,10 +263,12 @@ def answer_setpoints(
         if is_repeated
         else {"setpoints_applied": applied, "setpoints_refused": len(answers) - applied}
     )
+    taken = {s.meter: s.export_limit_w for s, answer in zip(message.s, answers, strict=True) if answer.outcome == "ok"}
     new_state = msgspec.structs.replace(
         state,
         next_seq=state.next_seq + len(messages),
         setpoints_seen={**state.setpoints_seen, message.setpoints_id: seen},
+        limits_w={**state.limits_w, message.interval: {**state.limits_w.get(message.interval, {}), **taken}},
     )
     return Step(new_state, tuple(messages), counts)
 
@@ -299,8 +310,11 @@ def _printable(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
-def _remembered(before: MeterMemory | None, reading: Reading) -> MeterMemory | None:
-    """Return the memory of a meter after a reading; net energies of past intervals start anew if they cannot go on."""
+def _remembered(before: MeterMemory | None, reading: Reading, limit_w: int | None) -> MeterMemory | None:
+    """Return the memory of a meter after a reading; net energies of past intervals start anew if they cannot go on.
+
+    :param limit_w: limit of net export in the interval that ends at the reading, None if there was none
+    """
     import_wh, export_wh = reading.registers.get(IMPORT), reading.registers.get(EXPORT)
     if import_wh is None or export_wh is None:
         return before
@@ -315,7 +329,9 @@ def _remembered(before: MeterMemory | None, reading: Reading) -> MeterMemory | N
     net_wh = exported - imported
     if intervals > 1:
         return msgspec.structs.replace(fresh, recent_net_wh=(net_wh // intervals,))  # a gap: its mean, and no trend
-    return msgspec.structs.replace(fresh, recent_net_wh=(*before.recent_net_wh, net_wh)[-HISTORY_INTERVALS:])
+    known_wh = before.recent_net_wh[-1] if before.recent_net_wh else None
+    available_wh = available_net_wh(net_wh, None if limit_w is None else limit_w // 4, known_wh)
+    return msgspec.structs.replace(fresh, recent_net_wh=(*before.recent_net_wh, available_wh)[-HISTORY_INTERVALS:])
 
 
 def _orders(

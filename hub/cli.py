@@ -3,19 +3,24 @@
 import json
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
 from sqlalchemy.exc import OperationalError
 
+from edge.contract.registry import RegistryError
 from hub.broker import BrokerError
+from hub.control import ControlClosedError
 from hub.jobs import Span
 from hub.main import WebServerError, prepare_hub, serve
 from hub.mqtt import HubConnectionError
+from hub.province import ProvinceUrlError
 from hub.settings import Settings, SettingsError, read_settings
 from hub.store.engine import StoreUrlError
 from hub.store.parameters import ParametersChangedError
@@ -33,8 +38,11 @@ KNOWN_ERRORS = (
     ParametersChangedError,
     NoCountyError,
     CountyFolderError,
+    RegistryError,
     BrokerError,
     HubConnectionError,
+    ProvinceUrlError,
+    ControlClosedError,
     WebServerError,
     OperationalError,
 )
@@ -103,7 +111,7 @@ def serve_command(
     if first_interval > last_interval:
         fail(f"--first-interval {first_interval} lies behind --last-interval {last_interval}")
     log_to_stderr()
-    with one_line_errors():
+    with one_line_errors(), ended_by_signal():
         settings = read_settings(
             os.environ,
             county=county,
@@ -118,11 +126,17 @@ def serve_command(
 
 
 def remembered(run: Path) -> dict[str, str]:
-    """Return database URL and broker as `hub prepare` was given them, so that they need not be said again."""
+    """Return database URL and broker as `hub prepare` was given them, so that they need not be said again.
+
+    :raises PrepareError: if the run folder was not prepared
+    """
     path = run / "prepared.json"
-    if not path.exists():
-        return {}
-    return {name: value for name, value in json.loads(path.read_text()).items() if value}
+    try:
+        return {name: value for name, value in json.loads(path.read_text()).items() if value}
+    except FileNotFoundError:
+        raise PrepareError(f"{run} is not prepared; run `microbalance hub prepare` first") from None
+    except (OSError, ValueError, AttributeError):
+        raise PrepareError(f"{path} cannot be read; run `microbalance hub prepare` again") from None
 
 
 def log_to_stderr() -> None:
@@ -146,6 +160,26 @@ def one_line_errors() -> Iterator[None]:
         yield
     except KNOWN_ERRORS as error:
         fail(str(error).partition("\n")[0])
+
+
+class Terminated(BaseException):  # like KeyboardInterrupt: no error of the program
+    """SIGTERM came."""
+
+
+@contextmanager
+def ended_by_signal() -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C end what runs inside in good order: transactions, broker and connections."""
+
+    def terminate(_signal: int, _frame: FrameType | None) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    except (KeyboardInterrupt, Terminated):
+        typer.echo("ended", err=True)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _remember(settings: Settings, broker: str | None) -> None:

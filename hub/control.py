@@ -3,11 +3,16 @@
 In live operation there is no conductor, and this file is not used.
 """
 
+import contextlib
+import logging
 import queue
 import socket
 import threading
 
 from edge.contract.control import Advance, Ask, FromProcess, Hello, Stop, decode_from_conductor, encode_line
+from edge.contract.messages import ContractError
+
+logger = logging.getLogger(__name__)
 
 
 class ControlClosedError(ConnectionError):
@@ -15,11 +20,17 @@ class ControlClosedError(ConnectionError):
 
 
 class ControlChannel:
-    """A connection to the conductor. `commands` holds what it asked for, in order; a Stop ends them."""
+    """A connection to the conductor. `commands` holds what it asked for, in order; a Stop ends them.
+
+    :raises ControlClosedError: if nobody listens there
+    """
 
     def __init__(self, host: str, port: int, name: str, process_id: int) -> None:
         self.commands: queue.SimpleQueue[Advance | Ask | Stop] = queue.SimpleQueue()
-        self._socket = socket.create_connection((host, port), timeout=10)
+        try:
+            self._socket = socket.create_connection((host, port), timeout=10)
+        except OSError as error:
+            raise ControlClosedError(f"no conductor at {host}:{port}: {error.strerror or error}") from None
         self._socket.settimeout(None)
         self._lines = self._socket.makefile("rb")
         self._write_lock = threading.Lock()
@@ -39,12 +50,16 @@ class ControlChannel:
 
     def close(self) -> None:
         """Close the connection."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)  # the reading thread holds the socket open until it hears this
         self._socket.close()
 
     def _read(self) -> None:
         try:
             for line in self._lines:
                 self.commands.put(decode_from_conductor(line))
-        except OSError:
-            pass
+        except OSError as error:
+            logger.warning("connection to the conductor lost: %s", error)
+        except ContractError as error:
+            logger.error("the conductor speaks another language: %s", error)  # noqa: TRY400
         self.commands.put(Stop())

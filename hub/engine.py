@@ -29,6 +29,8 @@ from hub.store.jobs import last_job_utc_s
 from hub.store.parameters import load_parameters
 from hub.store.setpoints import setpoints_without_answer
 from hub.usecases.moment import Moment
+from hub.usecases.run_gate import NoIndicativePriceError
+from hub.usecases.settle_interval import NotPublishedError
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ PUMP_S = 0.02
 PROGRESS_S = 0.05
 RETRY_S = 15.0
 ORDER_HORIZON_INTERVALS = 96
+HELD_UP_BY = (ProvinceError, NoIndicativePriceError, NotPublishedError)
 STAGE_OF_JOB: Mapping[str, Stage] = {
     "gate": Stage.CLEARED,
     "settle": Stage.SETTLED,
@@ -123,7 +126,7 @@ class HubEngine:
             settled_utc_s = last_job_utc_s(session, "settle")
             if done_utc_s is not None and not self._clock.is_wall:
                 self._clock.now_utc_s = max(self._clock.now_utc_s, done_utc_s)
-            self._settled_through_utc_s = settled_utc_s or 0
+            self._settled_through_utc_s = max(settled_utc_s or 0, gate_utc_s or 0)
             self._open_from = self._first_open(gate_utc_s)
             if gate_utc_s is not None:
                 waiting = setpoints_without_answer(session, interval_from_utc_s(gate_utc_s) + 1)
@@ -131,9 +134,12 @@ class HubEngine:
         self._load_session()
 
     def _first_open(self, gate_utc_s: int | None) -> int:
+        running = interval_from_utc_s(self._clock.read())
         if gate_utc_s is not None:
-            return interval_from_utc_s(gate_utc_s) + 2
-        return self._span.first if self._span.first is not None else interval_from_utc_s(self._clock.read()) + 2
+            closed = interval_from_utc_s(gate_utc_s) + 1
+            # Live, gates have closed while the hub was down; that of the next interval may still be done in time.
+            return max(closed, running) + 1 if self._clock.is_wall else closed + 1
+        return self._span.first if self._span.first is not None else running + 2
 
     def _load_session(self) -> None:
         with Session(self._engine) as session:
@@ -175,12 +181,16 @@ class HubEngine:
     def _run_jobs(self, utc_s: int) -> None:
         if not self._clock.is_wall:
             self._clock.now_utc_s = max(self._clock.now_utc_s, utc_s)
-        self._table.run_due(utc_s, lambda job: self._after(job, utc_s))
+        # The gate closes at the instant, and what was read by then is measured, even if a job is held up: an order that
+        # comes in while the gate's job waits for the province is late, and so is a reading.
         if self._span.holds(interval_from_utc_s(utc_s) + 1):
             self._open_from = max(self._open_from, interval_from_utc_s(utc_s) + 2)
             self._load_session()
+            self._settled_through_utc_s = max(self._settled_through_utc_s, utc_s)
         if self._span.holds(interval_from_utc_s(utc_s) - 1):
             self._settled_through_utc_s = max(self._settled_through_utc_s, utc_s)
+        is_late = self._clock.is_wall and self._clock.read() >= utc_s + SECONDS_PER_INTERVAL
+        self._table.run_due(utc_s, lambda job: self._after(job, utc_s), is_late=is_late)
         self._events.publish(StageEvent(Stage.READ, interval_from_utc_s(utc_s), utc_s))
 
     def _after(self, job: Job, utc_s: int) -> None:
@@ -200,11 +210,11 @@ class HubEngine:
         self._table.seconds["setpoints"] = self._table.seconds.get("setpoints", 0.0) + time.perf_counter() - started_s
 
     def _retry(self) -> None:
-        """Live: run the instants that are due; what the province or a missing reading held up is tried again."""
+        """Live: run the instants that are due; what the province held up is tried again."""
         while self._late and time.monotonic() >= self._retry_at_s:
             try:
                 self._run_jobs(self._late[0])
-            except (ProvinceError, LookupError) as error:
+            except HELD_UP_BY as error:
                 logger.warning("instant %d is held up: %s", self._late[0], error)
                 self._retry_at_s = time.monotonic() + RETRY_S
                 return

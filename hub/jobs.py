@@ -1,8 +1,10 @@
 """What the hub does at every quarter-hour, as a table of jobs in one fixed order. No job knows which clock calls it.
 
 At the instant at which interval k begins, the gate of k + 1 closes and k + 1 is cleared; k - 1 is over and is settled.
+An interval whose gate nobody closed in time, because the hub was down, has no market and is not settled.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -19,12 +21,13 @@ from hub.market.trades import Violation
 from hub.province import ProvinceClient
 from hub.schedule import Job
 from hub.store.counters import add_to_counters
-from hub.store.tables import ExchangeScheduleRow
+from hub.store.tables import ClearingRunRow, ExchangeScheduleRow
 from hub.usecases.check_metered_state import check_metered_state
 from hub.usecases.close_day import close_operating_day
 from hub.usecases.load_county import County
 from hub.usecases.measure_energy import EnergyMeasurement
 from hub.usecases.record_prices import (
+    prices_of,
     record_day_ahead_prices,
     record_indicative_price,
     record_province_settlement,
@@ -34,12 +37,18 @@ from hub.usecases.run_gate import run_gate
 from hub.usecases.save_clearing import save_law_violations
 from hub.usecases.settle_interval import settle
 
+logger = logging.getLogger(__name__)
+
 
 class Publisher(Protocol):
     """What the jobs say to gateways and people; saying it again changes nothing."""
 
     def publish_results(self, session: Session, interval: int) -> None:
         """Send trades, prices and setpoints of a cleared interval to the gateways."""
+        ...
+
+    def publish_session(self, session: Session, open_from_interval: int) -> None:
+        """Tell all gateways which intervals are open."""
         ...
 
     def write_report(self, session: Session, first: int, last: int) -> None:
@@ -78,11 +87,11 @@ class HubJobs:
     def table(self) -> tuple[Job, ...]:
         """Return the jobs in the order in which they run."""
         return (
-            Job("day-ahead-prices", "province", self._day_begins, self._day_ahead_prices),
-            Job("indicative-price", "province", self._clears, self._indicative_price),
+            Job("day-ahead-prices", "province", self._clears, self._day_ahead_prices),
+            Job("indicative-price", "province", self._clears, self._indicative_price, in_time_only=True),
             Job("real-time-price", "province", self._settles, self._real_time_price),
-            Job("gate", "clear", self._clears, self._gate),
-            Job("schedule", "province", self._clears, self._schedule),
+            Job("gate", "clear", self._clears, self._gate, in_time_only=True),
+            Job("schedule", "province", self._clears, self._schedule, in_time_only=True),
             Job("publish", "publish", self._clears, self._publish),
             Job("settle", "settle", self._settles, self._settle),
             Job("province-settlement", "province", self._settles, self._province_settlement),
@@ -97,16 +106,15 @@ class HubJobs:
     def _settles(self, utc_s: int) -> bool:
         return self._span.holds(interval_from_utc_s(utc_s) - 1)
 
-    def _day_begins(self, utc_s: int) -> bool:
-        interval = interval_from_utc_s(utc_s) + 1
-        return self._span.holds(interval) and interval == self._span.day_part(interval)[0]
-
     def _day_ends(self, utc_s: int) -> bool:
         interval = interval_from_utc_s(utc_s) - 1
         return self._span.holds(interval) and interval == self._span.day_part(interval)[1]
 
     def _day_ahead_prices(self, session: Session, utc_s: int) -> None:
-        day = day_of_interval(interval_from_utc_s(utc_s) + 1)
+        interval = interval_from_utc_s(utc_s) + 1
+        if prices_of(session, interval).day_ahead_uyuan_per_kwh is not None:
+            return
+        day = day_of_interval(interval)
         record_day_ahead_prices(session, first_interval_of_day(day), self._province.day_ahead_prices(day.isoformat()))
 
     def _indicative_price(self, session: Session, utc_s: int) -> None:
@@ -127,16 +135,25 @@ class HubJobs:
         self._province.submit_schedule(interval, row.import_wh, row.export_wh)
 
     def _publish(self, session: Session, utc_s: int) -> None:
-        self._publisher.publish_results(session, interval_from_utc_s(utc_s) + 1)
+        interval = interval_from_utc_s(utc_s) + 1
+        if _is_cleared(session, interval):
+            self._publisher.publish_results(session, interval)
+        else:
+            self._publisher.publish_session(session, interval + 1)
 
     def _settle(self, session: Session, utc_s: int) -> None:
         interval = interval_from_utc_s(utc_s) - 1
+        if not _is_cleared(session, interval):
+            logger.warning("interval %d was never cleared and is not settled", interval)
+            return
         model = self._county.on(day_of_interval(interval))
         violations = settle(session, model, self._measurement.of_interval(session, model, interval))
         _keep(session, interval, violations, laws=(4, 5, 6))
 
     def _province_settlement(self, session: Session, utc_s: int) -> None:
         interval = interval_from_utc_s(utc_s) - 1
+        if not _is_cleared(session, interval):
+            return
         model = self._county.on(day_of_interval(interval))
         gateway = self._measurement.of_interval(session, model, interval).gateway(model)
         settled = self._province.settle(interval, gateway.import_wh, gateway.export_wh)
@@ -158,13 +175,19 @@ class HubJobs:
         last = interval_from_utc_s(utc_s) - 1
         first, _ = self._span.day_part(last)
         day = day_of_interval(last)
-        closed = close_operating_day(session, self._county.on(day), day=day, first=first, last=last)
-        violations = [*closed.violations, *self._measurement.check_sums(self._county.on(day))]
+        model = self._county.on(day)
+        self._measurement.of_interval(session, model, last)  # a process that began just now has measured nothing yet
+        closed = close_operating_day(session, model, day=day, first=first, last=last)
+        violations = [*closed.violations, *self._measurement.check_sums(model)]
         _keep(session, last, violations, laws=(7,))
 
     def _report(self, session: Session, utc_s: int) -> None:
         last = interval_from_utc_s(utc_s) - 1
         self._publisher.write_report(session, *self._span.day_part(last))
+
+
+def _is_cleared(session: Session, interval: int) -> bool:
+    return session.get(ClearingRunRow, interval) is not None
 
 
 def _keep(session: Session, interval: int, violations: Sequence[Violation], *, laws: tuple[int, ...]) -> None:

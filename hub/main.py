@@ -4,6 +4,7 @@ import logging
 import os
 import queue
 import secrets
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,25 +19,27 @@ from fastapi import FastAPI
 from sqlmodel import Session
 
 from edge.contract.control import Advance, Ask, FromProcess, Stop
-from edge.contract.interval import day_of_interval, first_interval_of_day, start_utc_s
+from edge.contract.interval import day_of_interval, first_interval_of_day, interval_from_utc_s, start_utc_s
 from hub.api.app import create_app
 from hub.api.context import NetworkLimits
 from hub.api.events import EventStream
 from hub.broker import LOOPBACK, EmbeddedBroker, choose_port, write_mosquitto_files, write_nats_configuration
-from hub.control import ControlChannel
+from hub.control import ControlChannel, ControlClosedError
 from hub.engine import HubClock, HubEngine, announce_failure
 from hub.jobs import HubJobs, Span
 from hub.mqtt import HubConnection, Ingest, SetpointSender
 from hub.province import ProvinceClient
 from hub.publishing import HubPublisher
 from hub.reports.day_report import report_files, write_day_report
-from hub.schedule import JobTable, wall_clock_scheduler
-from hub.settings import Settings
+from hub.schedule import JobTable, missed_instants, wall_clock_scheduler
+from hub.settings import Address, Settings
 from hub.store.engine import open_engine
+from hub.store.jobs import last_job_utc_s
 from hub.store.parameters import save_parameters
 from hub.store.registry import load_registry
 from hub.store.schema import migrate
 from hub.usecases.load_county import County
+from hub.usecases.open_accounts import open_accounts
 from hub.usecases.prepare_county import HUB_USER, issue_credentials, load_county, read_credential
 from hub.usecases.summarise_run import summarise_run
 
@@ -76,6 +79,7 @@ def prepare_hub(settings: Settings) -> Prepared:
     try:
         registry = load_county(engine, settings.county / "registry.json")
         with Session(engine) as session:
+            open_accounts(session, registry)
             save_parameters(
                 session,
                 kind="session",
@@ -127,12 +131,16 @@ def serve(settings: Settings, *, span: Span, out: Path, delay_s: int = 30) -> No
             stack.callback(control.close)
             try:
                 hub.run(control.commands, control.send)
+            except ControlClosedError as error:
+                logger.warning("%s", error)
             except Exception as error:
                 logger.exception("the hub ends")
                 announce_failure(control.send, error)
                 raise
             return
         commands: queue.SimpleQueue[Advance | Ask | Stop] = queue.SimpleQueue()
+        for utc_s in missed_instants(hub.last_job_utc_s(), int(time.time()), delay_s):
+            commands.put(Advance(utc_s))
         scheduler = wall_clock_scheduler(lambda utc_s: commands.put(Advance(utc_s)), delay_s)
         scheduler.start()
         stack.callback(scheduler.shutdown, wait=False)
@@ -149,6 +157,7 @@ class _Hub:
     def __init__(self, settings: Settings, span: Span, out: Path, stack: ExitStack) -> None:
         self._span = span
         self._out = out
+        listener = None if settings.api is None else stack.enter_context(_listen(settings.api))
         self._engine = open_engine(settings.database_url)
         stack.callback(self._engine.dispose)
         self._reader = open_engine(settings.database_url, read_only=True)
@@ -156,16 +165,16 @@ class _Hub:
         with Session(self._engine) as session:
             self._registry = load_registry(session)
         self._county = County(settings.county)
+        self._clock = HubClock(now_utc_s=_first_instant(span), is_wall=settings.control is None)
+        self._county.on(day_of_interval(interval_from_utc_s(self._clock.read())))
+        assert settings.province_url is not None, "the caller checked it"
+        self._province = ProvinceClient(settings.province_url)
+        stack.callback(self._province.close)
         self._broker = _start_broker(settings, stack)
         credential = read_credential(settings.credentials_folder / f"{HUB_USER}.json")
         self._connection = HubConnection(credential, self._registry.county)
         self._setpoints = SetpointSender(self._connection, self._registry)
         self._events = EventStream(boot=secrets.token_hex(8))
-        is_wall = settings.control is None
-        self._clock = HubClock(now_utc_s=_first_instant(span), is_wall=is_wall)
-        assert settings.province_url is not None, "the caller checked it"
-        self._province = ProvinceClient(settings.province_url)
-        stack.callback(self._province.close)
         self._publisher = HubPublisher(
             connection=self._connection,
             setpoints=self._setpoints,
@@ -174,8 +183,8 @@ class _Hub:
             out=out,
         )
         self._table = JobTable(self._engine, HubJobs(self._county, self._province, self._publisher, span).table())
-        if settings.api is not None:
-            stack.enter_context(_web_server(self._app(), settings.api.host, settings.api.port, self._events))
+        if listener is not None:
+            stack.enter_context(_web_server(self._app(), listener, self._events))
         self._connection.start()
         stack.callback(self._connection.stop)
 
@@ -199,6 +208,11 @@ class _Hub:
             self._publisher.publish_session(session, engine.open_from_interval)
         engine.announce()
         engine.run()
+
+    def last_job_utc_s(self) -> int | None:
+        """Return the last instant at which a job was done, by this process or an earlier one."""
+        with Session(self._engine) as session:
+            return last_job_utc_s(session)
 
     def _children(self) -> dict[str, int]:
         return {} if self._broker is None else {"broker": self._broker.process_id}
@@ -227,8 +241,11 @@ class _Hub:
 
 
 def _first_instant(span: Span) -> int:
-    """Return the hub's time before its first Advance: just before the warm-up that precedes the first interval."""
-    return start_utc_s(span.first - 3) if span.first is not None else 0
+    """Return the hub's time before its first job is done: the first of the two warm-up instants.
+
+    The readings of the other one are not from the future, also when the hub is killed between the two.
+    """
+    return start_utc_s(span.first - 2) if span.first is not None else 0
 
 
 def _start_broker(settings: Settings, stack: ExitStack) -> EmbeddedBroker | None:
@@ -240,17 +257,24 @@ def _start_broker(settings: Settings, stack: ExitStack) -> EmbeddedBroker | None
     return broker
 
 
+def _listen(address: Address) -> socket.socket:
+    """Take the port of console and API first, so that a port in use is told before anything else is started."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        return socket.create_server((address.host, address.port), family=family)
+    except OSError as error:
+        raise WebServerError(f"the console cannot listen on {address}: {error.strerror}") from None
+
+
 @contextmanager
-def _web_server(app: FastAPI, host: str, port: int, events: EventStream) -> Iterator[None]:
+def _web_server(app: FastAPI, listener: socket.socket, events: EventStream) -> Iterator[None]:
     """Serve the console and the API in a thread of its own."""
-    server = uvicorn.Server(
-        uvicorn.Config(app, host=host, port=port, log_level="warning", lifespan="off", timeout_graceful_shutdown=2)
-    )
-    thread = threading.Thread(target=server.run, name="web", daemon=True)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=2))
+    thread = threading.Thread(target=server.run, args=([listener],), name="web", daemon=True)
     thread.start()
     while not server.started:
         if not thread.is_alive():
-            raise WebServerError(f"the console cannot listen on {host}:{port}; is the port in use?")
+            raise WebServerError("the console cannot be served")
         time.sleep(0.01)
     try:
         yield

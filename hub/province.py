@@ -8,6 +8,10 @@ from dataclasses import dataclass
 import httpx
 
 
+class ProvinceUrlError(ValueError):
+    """A text that is no URL of a provincial market."""
+
+
 class ProvinceError(RuntimeError):
     """The provincial market did not answer, or refused; the message says which call and why."""
 
@@ -27,9 +31,18 @@ class ProvinceSettlement:
 
 
 class ProvinceClient:
-    """The provincial market at `url`. Prices in micro-yuan/kWh, energy in Wh, money in nano-yuan."""
+    """The provincial market at `url`. Prices in micro-yuan/kWh, energy in Wh, money in nano-yuan.
+
+    :raises ProvinceUrlError: if the URL is none
+    """
 
     def __init__(self, url: str, timeout_s: float = 10.0) -> None:
+        try:
+            parsed = httpx.URL(url)
+        except httpx.InvalidURL:
+            parsed = httpx.URL()
+        if parsed.scheme not in {"http", "https"} or not parsed.host:
+            raise ProvinceUrlError(f"{url!r} is not a provincial market; write http://host:port")
         self._http = httpx.Client(base_url=url, timeout=timeout_s)
 
     def close(self) -> None:
@@ -59,7 +72,9 @@ class ProvinceClient:
         prices = document.get("price_uyuan_per_kwh")
         if not isinstance(prices, list) or len(prices) != 96:
             raise ProvinceError(f"day-ahead prices of {day}: expected 96 prices")
-        return [int(price) for price in prices]
+        if not all(isinstance(price, int) for price in prices):
+            raise ProvinceError(f"day-ahead prices of {day}: a price is not an integer")
+        return prices
 
     def submit_schedule(self, interval: int, import_wh: int, export_wh: int) -> None:
         """Hand over the county's exchange schedule of the interval.
@@ -97,7 +112,10 @@ class ProvinceClient:
             raise ProvinceError(f"{method} {path}: {error}") from None
         if answer.status_code >= 400:
             raise ProvinceError(f"{method} {path}: {answer.status_code} {answer.text[:300]}")
-        document = answer.json()
+        try:
+            document = answer.json()
+        except ValueError:
+            raise ProvinceError(f"{method} {path}: the answer is no JSON") from None
         if not isinstance(document, dict):
             raise ProvinceError(f"{method} {path}: the answer is no JSON object")
         return document

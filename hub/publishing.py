@@ -28,7 +28,7 @@ ReportWriter = Callable[[Session, int, int, Path], dict[str, str]]
 
 
 class HubPublisher:
-    """The jobs' voice. reports: what -> file of the reports that this process wrote."""
+    """The jobs' voice."""
 
     def __init__(
         self,

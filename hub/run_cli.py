@@ -1,9 +1,7 @@
 """`microbalance run`: the hub on the wall clock."""
 
 import os
-import signal
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -14,6 +12,7 @@ from hub.cli import (
     DatabaseOption,
     JsonOption,
     RunOption,
+    ended_by_signal,
     log_to_stderr,
     one_line_errors,
     remembered,
@@ -23,10 +22,6 @@ from hub.main import serve
 from hub.settings import read_settings
 
 app = typer.Typer(add_completion=False, help="Run the county hub on the wall clock.")
-
-
-class _Terminated(Exception):  # noqa: N818
-    """SIGTERM came: end in good order."""
 
 
 @app.command()
@@ -47,8 +42,7 @@ def run_command(
     """Run the hub until SIGINT or SIGTERM; prepare it first with `microbalance hub prepare`."""
     del as_json
     log_to_stderr()
-    signal.signal(signal.SIGTERM, _terminate)
-    with one_line_errors():
+    with one_line_errors(), ended_by_signal():
         settings = read_settings(
             os.environ,
             county=county,
@@ -58,11 +52,4 @@ def run_command(
             province=province,
             api=http,
         )
-        try:
-            serve(settings, span=Span(), out=out, delay_s=delay_s)
-        except (KeyboardInterrupt, _Terminated):
-            typer.echo("ended", err=True)
-
-
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
-    raise _Terminated
+        serve(settings, span=Span(), out=out, delay_s=delay_s)

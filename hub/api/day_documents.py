@@ -126,12 +126,16 @@ def totals_document(summaries: Sequence[IntervalSummary]) -> DayTotals:
 
 def add_modes(summaries: Sequence[IntervalSummary]) -> list[ModeVolume]:
     """Return pairs and energy by mode over all the summaries."""
-    pairs: dict[int, int] = {}
-    energy_wh: dict[int, int] = {}
+    added: dict[int, ModeVolume] = {}
     for volume in (volume for one in summaries for volume in one.modes):
-        pairs[volume.mode] = pairs.get(volume.mode, 0) + volume.pairs
-        energy_wh[volume.mode] = energy_wh.get(volume.mode, 0) + volume.energy_wh
-    return [ModeVolume(mode, pairs[mode], energy_wh[mode]) for mode in sorted(pairs)]
+        before = added.get(volume.mode, ModeVolume(volume.mode, 0, 0, 0))
+        added[volume.mode] = ModeVolume(
+            mode=volume.mode,
+            pairs=before.pairs + volume.pairs,
+            energy_wh=before.energy_wh + volume.energy_wh,
+            to_province_wh=before.to_province_wh + volume.to_province_wh,
+        )
+    return [added[mode] for mode in sorted(added)]
 
 
 def data_document(gateways: Sequence[GatewayState], now_utc_s: int, limit_s: int) -> DataState:

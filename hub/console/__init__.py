@@ -1,1 +1,6 @@
-"""The operators' console: its source in app/, its built assets in static/."""
+"""The operators' console: a Vue application in app/, built into static/, which is committed and served as it is."""
+
+from pathlib import Path
+
+STATIC_FILES = Path(__file__).parent / "static"
+"""Folder of the built files, for hub.api.app.create_app."""

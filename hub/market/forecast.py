@@ -8,6 +8,23 @@ import numpy as np
 
 from hub.market.trades import Int64Array
 
+METER_RESOLUTION_WH = 2
+
+
+def available_net_export_wh(*, metered_wh: Int64Array, setpoint_wh: Int64Array, before_wh: Int64Array) -> Int64Array:
+    """Return the net export that an interval is taken to have offered, shape (n_meters,), negative: import.
+
+    That is what was metered, unless net export stood at its setpoint: then at least what the interval before offered.
+    A limited interval taken at its word would end the congestion on paper, and the next interval but one would be
+    cleared without the limit.
+
+    :param setpoint_wh: limit of net export that held in the interval, -1 for none
+    :param before_wh: what the interval before offered
+    """
+    assert metered_wh.shape == setpoint_wh.shape == before_wh.shape
+    at_limit = (setpoint_wh >= 0) & (metered_wh + setpoint_wh // 100 + METER_RESOLUTION_WH >= setpoint_wh)
+    return np.asarray(np.where(at_limit, np.maximum(metered_wh, before_wh), metered_wh), dtype=np.int64)
+
 
 def forecast_net_export_wh(
     *, last_wh: Int64Array, before_wh: Int64Array, export_limit_wh: Int64Array, import_limit_wh: Int64Array
@@ -18,7 +35,7 @@ def forecast_net_export_wh(
     last - before once. Every other meter is expected to repeat its last energy, because a household's load
     quarter-hour by quarter-hour is noise rather than trend.
 
-    :param last_wh: net export of the last known interval, shape (n_meters,)
+    :param last_wh: net export that the last known interval offered, shape (n_meters,)
     :param before_wh: net export of the interval before it
     :param export_limit_wh: most that a meter can export in an interval, >= 0
     :param import_limit_wh: most that a meter can import in an interval, >= 0

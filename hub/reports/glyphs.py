@@ -1,10 +1,9 @@
 """Which characters the report's fonts can print. The typesetter says nothing of a missing glyph, so we ask before."""
 
+import importlib
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-
-from fontTools.ttLib import TTFont
 
 FONTS = Path(__file__).parent / "fonts"
 FONT_FILES = ("NotoSansSC-Regular-subset.otf", "NotoSansSC-Bold-subset.otf")
@@ -17,7 +16,8 @@ class MissingGlyphError(ValueError):
 @cache
 def printable_characters() -> frozenset[str]:
     """Return the characters that every font of the report holds."""
-    held = [frozenset(chr(code) for code in TTFont(FONTS / name, lazy=True).getBestCmap()) for name in FONT_FILES]
+    ttf = importlib.import_module("fontTools.ttLib")  # not with the hub: see typesetting.py
+    held = [frozenset(chr(code) for code in ttf.TTFont(FONTS / name, lazy=True).getBestCmap()) for name in FONT_FILES]
     return frozenset.intersection(*held)
 
 
@@ -32,3 +32,12 @@ def check_printable(texts: Iterable[str]) -> None:
         if missing:
             names = ", ".join(f"{character!r} (U+{ord(character):04X})" for character in missing)
             raise MissingGlyphError(f"no glyph for {names} in {text[:80]!r}")
+
+
+def printable_text(text: str) -> str:
+    """Return a name from outside (a county, a bus, a line) with each character that has no glyph as "[U+9F98]".
+
+    Our own texts must be printable as they are; a name of the network must not keep the day's report from being made.
+    """
+    printable = printable_characters()
+    return "".join(sign if sign in printable else f"[U+{ord(sign):04X}]" for sign in text)

@@ -127,6 +127,24 @@ def check_traded(inputs: SettlementInputs) -> list[Violation]:
     return violations
 
 
+def check_province_prices(inputs: SettlementInputs) -> list[Violation]:
+    """Law 6: the province trades at its own price in every session, and at P_DA in a day-ahead one (row 52)."""
+    violations = []
+    for session in inputs.sessions:
+        where = f"interval {inputs.interval}, {session.kind.name} session"
+        orders, pairs, price = session.orders, session.pairs, session.province_price_uyuan_per_kwh
+        sells = orders.party[pairs.seller] == Party.PROVINCE
+        buys = orders.party[pairs.buyer] == Party.PROVINCE
+        wrong = (sells & (pairs.price_received_uyuan_per_kwh != price)) | (
+            buys & (pairs.price_paid_uyuan_per_kwh != price)
+        )
+        if np.any(wrong):
+            violations.append(Violation(6, where, f"{int(wrong.sum())} pairs of the province are not at its price"))
+        if session.kind is SessionKind.DAY_AHEAD and price != inputs.prices.day_ahead_uyuan_per_kwh:
+            violations.append(Violation(6, where, "the session's price is not P_DA"))
+    return violations
+
+
 def _province_fill_wh(session: Session, side: TradeSide) -> int:
     """Return what the province sold or bought in the session, 0 unless it is day-ahead."""
     orders = session.orders

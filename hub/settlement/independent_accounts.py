@@ -11,6 +11,7 @@ import numpy as np
 
 from hub.market.trades import Int64Array, Party, TradeSide
 from hub.settlement.accounts import SystemAccount
+from hub.settlement.columns import read_only
 from hub.settlement.deviation import SettledPositions, settle_by_difference
 from hub.settlement.inputs import Sale, SettlementInputs, Supply
 from hub.settlement.modes import commission_shares
@@ -49,7 +50,8 @@ def independent_accounts(inputs: SettlementInputs, positions: Positions) -> Int6
         SystemAccount.ROUNDING: 0,
     }
     participants = sum_by_group(by_meter, inputs.standing.account, n_participants)
-    return np.concatenate((participants, np.array([system[account] for account in SystemAccount], np.int64)))
+    totals = np.array([system[account] for account in SystemAccount], np.int64)
+    return read_only(np.concatenate((participants, totals)))
 
 
 def direct_sellers(inputs: SettlementInputs, positions: Positions) -> SettledPositions:

@@ -102,6 +102,7 @@ class GatewayEnergy:
 class Session:
     """One cleared session of this interval.
 
+    clearing: with the fills before curtailment; pairs: of those fills.
     province_price_uyuan_per_kwh: P_DA of a day-ahead session, r of a rolling one.
     curtailed_wh: shape (n_pairs,), what curtailment after the last round took from the seller of each pair.
     """

@@ -8,10 +8,12 @@ from hub.market.trades import Int64Array, Violation
 from hub.settlement.checks import (
     check_accounts,
     check_metered_balance,
+    check_province_prices,
     check_settled_energy,
     check_traded,
     check_two_methods,
 )
+from hub.settlement.columns import read_only
 from hub.settlement.curtailment import curtailment_transfers
 from hub.settlement.deviation import deviation_transfers
 from hub.settlement.energy_pairs import energy_pair_transfers
@@ -66,9 +68,10 @@ def settle_interval(inputs: SettlementInputs) -> IntervalSettlement:
         ledger_nano_yuan=ledger,
         independent_nano_yuan=independent,
         measured_loss_wh=measured_loss_wh(inputs, held),
-        substituted_meters=np.asarray(np.flatnonzero(substituted), dtype=np.int64),
+        substituted_meters=read_only(np.asarray(np.flatnonzero(substituted), dtype=np.int64)),
         violations=(
             *check_traded(inputs),
+            *check_province_prices(inputs),
             *check_metered_balance(inputs, held),
             *check_settled_energy(inputs, held),
             *check_accounts(ledger, independent, inputs.accounts, where),

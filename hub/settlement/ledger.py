@@ -13,6 +13,7 @@ from enum import Enum
 import numpy as np
 
 from hub.market.trades import Int8Array, Int64Array
+from hub.settlement.columns import read_only
 from hub.settlement.money import sum_by_group
 from hub.settlement.transfers import Transfers
 
@@ -73,7 +74,8 @@ def account_totals(transfers: Transfers, n_accounts: int) -> Int64Array:
     :raises OverflowError: if a total could leave int64
     """
     received = sum_by_group(transfers.amount_nano_yuan, transfers.to_account, n_accounts)
-    return received - sum_by_group(transfers.amount_nano_yuan, transfers.from_account, n_accounts)
+    paid = sum_by_group(transfers.amount_nano_yuan, transfers.from_account, n_accounts)
+    return read_only(received - paid)
 
 
 def post_transfers(transfers: Transfers, *, batch_id: str, interval: int, input_hash: str) -> PostingBatch:
@@ -88,12 +90,12 @@ def post_transfers(transfers: Transfers, *, batch_id: str, interval: int, input_
         interval=interval,
         reverses="",
         input_hash=input_hash,
-        debit=np.where(forward, payer, payee),
-        credit=np.where(forward, payee, payer),
-        amount_nano_yuan=np.abs(amount[row]),
-        kind=transfers.kind[row],
-        transfer=np.asarray(row, dtype=np.int64),
-        rule=transfers.rule[row],
+        debit=read_only(np.where(forward, payer, payee)),
+        credit=read_only(np.where(forward, payee, payer)),
+        amount_nano_yuan=read_only(np.abs(amount[row])),
+        kind=read_only(transfers.kind[row]),
+        transfer=read_only(np.asarray(row, dtype=np.int64)),
+        rule=read_only(transfers.rule[row]),
         rule_version=transfers.rule_version,
     )
 

@@ -14,9 +14,13 @@ import numpy as np
 
 from hub.market.trades import Int8Array, Int64Array
 from hub.settlement.accounts import AccountTable, SystemAccount
+from hub.settlement.columns import read_only
 from hub.settlement.ledger import BatchKind, PostingBatch
 from hub.settlement.money import NANO_YUAN_PER_FEN, round_half_up_fen_column, sum_by_group
-from hub.settlement.transfers import INTERVAL_RULES, TransferKind, Transfers
+from hub.settlement.transfers import TransferKind, Transfers
+
+# Version of the rule by which lines are rounded and the rest is booked.
+ROUNDING_RULE = "statement-rounding-1"
 
 
 class Role(IntEnum):
@@ -131,9 +135,9 @@ def close_day(
     return DayStatements(
         day=day,
         lines=lines,
-        line_fen=line_fen,
-        total_fen=sum_by_group(line_fen, lines.account, len(accounts)),
-        rounding_nano_yuan=sum_by_group(rounding, lines.account, len(accounts)),
+        line_fen=read_only(line_fen),
+        total_fen=read_only(sum_by_group(line_fen, lines.account, len(accounts))),
+        rounding_nano_yuan=read_only(sum_by_group(rounding, lines.account, len(accounts))),
         rule_version=rule_version,
         input_hash=input_hash,
     )
@@ -156,13 +160,13 @@ def post_rounding(
         interval=interval,
         reverses="",
         input_hash=input_hash,
-        debit=np.where(surplus, account, rounding),
-        credit=np.where(surplus, rounding, account),
-        amount_nano_yuan=np.abs(amount),
-        kind=np.full(account.shape, TransferKind.STATEMENT_ROUNDING, np.int8),
-        transfer=np.full(account.shape, -1, np.int64),
-        rule=np.zeros(account.shape, np.int64),
-        rule_version=(INTERVAL_RULES,),
+        debit=read_only(np.where(surplus, account, rounding)),
+        credit=read_only(np.where(surplus, rounding, account)),
+        amount_nano_yuan=read_only(np.abs(amount)),
+        kind=read_only(np.full(account.shape, TransferKind.STATEMENT_ROUNDING, np.int8)),
+        transfer=read_only(np.full(account.shape, -1, np.int64)),
+        rule=read_only(np.zeros(account.shape, np.int64)),
+        rule_version=(ROUNDING_RULE,),
     )
 
 
@@ -196,9 +200,9 @@ def _grouped(key: Int64Array, energy_wh: Int64Array, amount_nano_yuan: Int64Arra
     group = np.asarray(row, dtype=np.int64)
     within = keys % _KEYS_PER_ACCOUNT
     return StatementLines(
-        account=keys // _KEYS_PER_ACCOUNT,
-        kind=(within // len(Role)).astype(np.int8),
-        role=(within % len(Role)).astype(np.int8),
-        energy_wh=sum_by_group(energy_wh, group, keys.size),
-        amount_nano_yuan=sum_by_group(amount_nano_yuan, group, keys.size),
+        account=read_only(keys // _KEYS_PER_ACCOUNT),
+        kind=read_only((within // len(Role)).astype(np.int8)),
+        role=read_only((within % len(Role)).astype(np.int8)),
+        energy_wh=read_only(sum_by_group(energy_wh, group, keys.size)),
+        amount_nano_yuan=read_only(sum_by_group(amount_nano_yuan, group, keys.size)),
     )

@@ -12,6 +12,7 @@ from enum import IntEnum
 import numpy as np
 
 from hub.market.trades import BoolArray, Int8Array, Int64Array
+from hub.settlement.columns import read_only
 from hub.settlement.money import charge_nano_yuan
 
 # Version of the rules of worked-interval.md as built here; a row at a cleared or provincial price carries it.
@@ -179,13 +180,13 @@ def join_blocks(blocks: Sequence[TransferBlock]) -> Transfers:
 
     def column(name: str) -> Int64Array:
         parts = [getattr(rows, name) for rows in blocks]
-        return np.concatenate(parts) if parts else np.empty(0, np.int64)
+        return read_only(np.concatenate(parts) if parts else np.empty(0, np.int64))
 
     rule = [np.array([position[name] for name in rows.rule_version], np.int64)[rows.rule] for rows in blocks]
     sizes = [rows.quantity_wh.size for rows in blocks]
     quantity_wh, price = column("quantity_wh"), column("price_uyuan_per_kwh")
     return Transfers(
-        kind=np.repeat(np.array([rows.kind for rows in blocks], np.int8), sizes),
+        kind=read_only(np.repeat(np.array([rows.kind for rows in blocks], np.int8), sizes)),
         from_account=column("from_account"),
         to_account=column("to_account"),
         from_meter=column("from_meter"),
@@ -193,7 +194,7 @@ def join_blocks(blocks: Sequence[TransferBlock]) -> Transfers:
         unit=column("unit"),
         quantity_wh=quantity_wh,
         price_uyuan_per_kwh=price,
-        amount_nano_yuan=charge_nano_yuan(quantity_wh, price),
-        rule=np.concatenate(rule) if rule else np.empty(0, np.int64),
+        amount_nano_yuan=read_only(charge_nano_yuan(quantity_wh, price)),
+        rule=read_only(np.concatenate(rule) if rule else np.empty(0, np.int64)),
         rule_version=names,
     )

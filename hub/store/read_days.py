@@ -22,6 +22,7 @@ from edge.contract.interval import (
 )
 from edge.contract.messages import CHANNELS, EXPORT, IMPORT
 from edge.contract.registry import MeterKind
+from hub.market.trades import Party
 from hub.store.tables import (
     AccountTotalRow,
     Binding,
@@ -51,11 +52,15 @@ STAGES = ("none", "open", "cleared", "settled")
 
 @dataclass(frozen=True)
 class ModeVolume:
-    """Energy of the pairs of one mode: 1 direct, 2 commission, 3 purchase, 0 province."""
+    """Energy of the pairs of one mode: 1 direct, 2 commission, 3 purchase, 0 bought from the province.
+
+    to_province_wh: the part of the energy that the province bought.
+    """
 
     mode: int
     pairs: int
     energy_wh: int
+    to_province_wh: int
 
 
 @dataclass(frozen=True)
@@ -250,12 +255,20 @@ def read_interval_summary(session: Session, interval: int) -> IntervalSummary:
 def read_modes(session: Session, interval: int) -> tuple[ModeVolume, ...]:
     """Return pairs and energy of the interval by trading mode, in the order of the mode numbers."""
     statement = (
-        select(PairRow.mode, func.count(), func.sum(PairRow.energy_wh))
+        select(PairRow.mode, PairRow.buyer_party, func.count(), func.sum(PairRow.energy_wh))
         .where(PairRow.interval == interval)
-        .group_by(col(PairRow.mode))
-        .order_by(col(PairRow.mode))
+        .group_by(col(PairRow.mode), col(PairRow.buyer_party))
     )
-    return tuple(ModeVolume(mode, pairs, int(energy)) for mode, pairs, energy in session.exec(statement))
+    volumes: dict[int, ModeVolume] = {}
+    for mode, buyer_party, pairs, energy in session.exec(statement):
+        before = volumes.get(mode, ModeVolume(mode, 0, 0, 0))
+        volumes[mode] = ModeVolume(
+            mode=mode,
+            pairs=before.pairs + pairs,
+            energy_wh=before.energy_wh + int(energy),
+            to_province_wh=before.to_province_wh + (int(energy) if buyer_party == Party.PROVINCE else 0),
+        )
+    return tuple(volumes[mode] for mode in sorted(volumes))
 
 
 def read_gateway_exchange_wh(session: Session, interval: int) -> tuple[int | None, int | None]:

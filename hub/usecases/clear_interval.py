@@ -23,6 +23,7 @@ from hub.market.security import (
     no_control,
     setpoints_wh,
     tighten,
+    units_behind,
 )
 from hub.market.trades import BalanceTree, BoolArray, ClearingResult, Int64Array, OrderBatch, Pairs
 from hub.market.tree_clearing import clear
@@ -73,7 +74,8 @@ class ClearedInterval:
 
     result: of the last clearing round; filled_wh, book_fills: after curtailment. curtailed_wh: shape (n_pairs,).
     before: the state without any control; after: the state that clearing, setpoints and curtailment lead to.
-    cause: shape (n_meters,) names why a meter has a setpoint, "" where it has none.
+    limited: shape (n_units,), the units whose sellers get setpoints. cause: shape (n_meters,) names why a meter has a
+    setpoint, "" where it has none.
     """
 
     interval: int
@@ -88,6 +90,7 @@ class ClearedInterval:
     curtailed_wh: Int64Array
     curtailment: Curtailment | None
     setpoint_wh: Int64Array
+    limited: BoolArray
     cause: tuple[str, ...]
     before: CheckedState | UnsolvedState
     after: CheckedState | UnsolvedState
@@ -98,11 +101,11 @@ class ClearedInterval:
 
 def outlook(county: CountyModel, last: MeasuredInterval, before: MeasuredInterval | None) -> Outlook:
     """Return what to expect two intervals after `last`: forecasts of every meter, and the last measured losses."""
-    last_wh = last.net_export_wh
+    last_wh = last.available_wh
     return Outlook(
         net_export_wh=forecast_net_export_wh(
             last_wh=last_wh,
-            before_wh=last_wh if before is None else before.net_export_wh,
+            before_wh=last_wh if before is None else before.available_wh,
             export_limit_wh=county.points.export_capacity_wh,
             import_limit_wh=county.points.import_capacity_wh,
         ),
@@ -156,7 +159,8 @@ def clear_interval(
         curtailed_wh=curtail_pairs(desk.orders, pairs, cut_wh).curtailed_wh,
         curtailment=curtailment,
         setpoint_wh=secured.setpoint_wh,
-        cause=_causes(county, tree, secured, controlled, curtailment),
+        limited=limited_units(tree, secured.result, controlled),
+        cause=_causes(county, tree, secured, curtailment),
         before=before,
         after=secured.state,
         rounds=rounds,
@@ -195,25 +199,31 @@ class _Desk:
     def curtail_the_rest(
         self, tree: BalanceTree, secured: SecuredRound, controlled: BoolArray
     ) -> tuple[Curtailment | None, SecuredRound, BoolArray]:
-        """Lower fills by the published rule until no violation is left that sellers cause."""
+        """Lower fills by the published rule until no violation is left that sellers cause.
+
+        Where sellers are not limited yet, they may generate beyond their fills: there setpoints come first, and fills
+        are lowered only if those do not do.
+        """
         curtailment: Curtailment | None = None
         filled_wh, book_fills = secured.result.filled_wh, secured.book_fills
         for _ in range(CURTAILMENT_ROUNDS_MAX):
             reduction_wh, flagged = self._asked_reductions_wh(secured)
             if not flagged.any():
                 break
+            at_fills_wh = np.where(limited_units(tree, secured.result, controlled), reduction_wh, 0)
             controlled = controlled | flagged
-            curtailment = curtail(
-                tree,
-                self.orders,
-                self.county.points,
-                self.books,
-                filled_wh,
-                book_fills,
-                reduction_wh=reduction_wh,
-                earlier=curtailment,
-            )
-            filled_wh, book_fills = curtailment.filled_wh, curtailment.book_fills
+            if at_fills_wh.any():
+                curtailment = curtail(
+                    tree,
+                    self.orders,
+                    self.county.points,
+                    self.books,
+                    filled_wh,
+                    book_fills,
+                    reduction_wh=at_fills_wh,
+                    earlier=curtailment,
+                )
+                filled_wh, book_fills = curtailment.filled_wh, curtailment.book_fills
             limited = limited_units(tree, secured.result, controlled)
             setpoint_wh = setpoints_wh(limited, self.orders, self.county.points, filled_wh, book_fills)
             expected_wh = self._expected_wh(setpoint_wh)
@@ -275,11 +285,22 @@ class _Desk:
         limits = self._tightened(secured)
         if not limits:
             return None
+        assert isinstance(secured.state, CheckedState)
+        # The check asks for a physical flow; the market clears fills and a loss that was forecast. What the loss
+        # behind an edge differs from its forecast is the difference between the two.
+        excess_loss_wh = self._behind(self.expected.loss_wh - secured.state.unit_loss_w // INTERVALS_AN_HOUR)
         limits_wh = np.full(len(self.county.units), NO_LIMIT_WH, dtype=np.int64)
         for limit in limits:
-            asked_wh = max(limit.limit_w // INTERVALS_AN_HOUR, 0)
-            limits_wh[limit.unit] = min(int(limits_wh[limit.unit]), asked_wh)
+            asked_wh = limit.limit_w // INTERVALS_AN_HOUR - max(int(excess_loss_wh[limit.unit]), 0)
+            limits_wh[limit.unit] = min(int(limits_wh[limit.unit]), max(asked_wh, 0))
         return limits_wh
+
+    def _behind(self, of_unit: Int64Array) -> Int64Array:
+        """Return the sum over each unit and all units below it."""
+        behind = of_unit.astype(np.int64)
+        for unit in range(behind.size - 1, 0, -1):
+            behind[self.county.tree.parent[unit]] += behind[unit]
+        return behind
 
     def _asked_reductions_wh(self, secured: SecuredRound) -> tuple[Int64Array, BoolArray]:
         reduction_wh = np.zeros(len(self.county.units), dtype=np.int64)
@@ -336,13 +357,11 @@ def violations_of(state: CheckedState | UnsolvedState) -> tuple[LimitViolation, 
 
 
 def _causes(
-    county: CountyModel,
-    tree: BalanceTree,
-    secured: SecuredRound,
-    controlled: BoolArray,
-    curtailment: Curtailment | None,
+    county: CountyModel, tree: BalanceTree, secured: SecuredRound, curtailment: Curtailment | None
 ) -> tuple[str, ...]:
-    binding = limited_units(tree, secured.result, np.zeros_like(controlled))
+    """Return why each meter has its setpoint: a limit of the registry binds, or the network check asked for it."""
+    is_registered = tree.export_limit_wh == county.tree.export_limit_wh
+    behind_limit = units_behind(tree, np.asarray(secured.result.binding_export & is_registered, dtype=np.bool_))
     curtailed = set() if curtailment is None else set(curtailment.meter.tolist())
     causes = []
     for meter, (setpoint_wh, unit) in enumerate(zip(secured.setpoint_wh.tolist(), county.points.unit, strict=True)):
@@ -350,7 +369,7 @@ def _causes(
             causes.append("")
         elif meter in curtailed:
             causes.append("curtailment")
-        elif binding[unit]:
+        elif behind_limit[unit]:
             causes.append("export-limit")
         else:
             causes.append("network-check")

@@ -65,7 +65,7 @@ def hash_result(session: Session) -> str:
         digest.update(f"\n{table.name}\n".encode())
         order = table.order.format(bytewise=bytewise)
         statement = text(f'SELECT {table.columns} FROM "{table.name}" WHERE {table.condition} ORDER BY {order}')  # noqa: S608
-        found = session.connection().execution_options(stream_results=True).execute(statement)
+        found = session.connection().execute(statement, execution_options={"stream_results": True})
         for rows in found.partitions(ROWS_AT_ONCE):
             digest.update("".join(f"{tuple(row)!r}\n" for row in rows).encode())
     return digest.hexdigest()

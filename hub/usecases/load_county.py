@@ -10,12 +10,13 @@ import numpy as np
 
 from edge.contract.messages import CHANNELS
 from edge.contract.registry import BalanceUnit, MeterKind, Registry, RegistryError, decode_registry
-from grid_models.networks import read_network
-from grid_models.security import SecurityModel
-from hub.market.network_fee import NetworkFees, network_fees
+from grid_models.networks import NetworkError, read_network
+from grid_models.security import SecurityModel, UnknownBusError
+from grid_models.topology import TopologyError
+from hub.market.network_fee import NetworkFeeError, NetworkFees, network_fees
 from hub.market.registry_columns import MeteringPoints, balance_tree, metering_points, units_in_tree_order
 from hub.market.trades import BalanceTree, BoolArray, Int64Array
-from hub.settlement.accounts import AccountTable, account_table
+from hub.settlement.accounts import AccountTable, AccountTableError, account_table
 from hub.settlement.inputs import MARKET_METER_KINDS, MeteringStanding, standing_from_registry
 from hub.settlement.prices import ParameterTable, SettlementParameters, decode_parameters, resolve_parameters
 
@@ -59,34 +60,49 @@ class CountyModel:
 
 
 class County:
-    """The county of one folder: its files are read once, a model is made for each operating day that is asked for."""
+    """The county of one folder: its files are read once, a model is made for each operating day that is asked for.
+
+    :raises CountyFolderError: if a file cannot be used
+    """
 
     def __init__(self, folder: Path, *, province: str = "demo", parameters: ParameterTable | None = None) -> None:
         self.registry = read_registry(folder / "registry.json")
         self._province = province
         self._parameters = parameters or demo_parameters()
-        self._units = units_in_tree_order(self.registry)
-        self._accounts = account_table(row.participant_id for row in self.registry.participants)
+        try:
+            self._units = units_in_tree_order(self.registry)
+            self._accounts = account_table(row.participant_id for row in self.registry.participants)
+        except (RegistryError, AccountTableError) as error:
+            raise CountyFolderError(f"{folder / 'registry.json'}: {error}") from None
         points = self.registry.metering_points
         market = [position for position, point in enumerate(points) if point.kind in MARKET_METER_KINDS]
         self._market_meters = np.array(market, dtype=np.int64)
-        self._security = SecurityModel(
-            read_network(folder / "network.json"),
-            unit_parent=_parents(self._units).tolist(),
-            unit_elements=[unit.elements for unit in self._units],
-            unit_export_limit_w=[_limit_w(unit.export_limit_wh) for unit in self._units],
-            unit_import_limit_w=[_limit_w(unit.import_limit_wh) for unit in self._units],
-            point_bus=[points[position].bus for position in market],
-        )
+        try:
+            self._security = SecurityModel(
+                read_network(folder / "network.json"),
+                unit_parent=_parents(self._units).tolist(),
+                unit_elements=[unit.elements for unit in self._units],
+                unit_export_limit_w=[_limit_w(unit.export_limit_wh) for unit in self._units],
+                unit_import_limit_w=[_limit_w(unit.import_limit_wh) for unit in self._units],
+                point_bus=[points[position].bus for position in market],
+            )
+        except NetworkError as error:
+            raise CountyFolderError(str(error)) from None
+        except (TopologyError, UnknownBusError) as error:
+            raise CountyFolderError(f"{folder}: network.json and registry.json do not fit: {error}") from None
         self._models: dict[date, CountyModel] = {}
 
     def on(self, day: date) -> CountyModel:
         """Return the model of the operating day.
 
         :raises hub.settlement.prices.ParameterError: if a price has no version in force on that day
+        :raises CountyFolderError: if the tariff's classes do not fit the registry's
         """
         if day not in self._models:
-            self._models = {day: self._model(day)}
+            try:
+                self._models = {day: self._model(day)}
+            except NetworkFeeError as error:
+                raise CountyFolderError(f"registry.json: {error}") from None
         return self._models[day]
 
     def _model(self, day: date) -> CountyModel:

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
+from sqlalchemy import text
 from sqlmodel import Session
 
-from edge.contract.interval import end_utc_s, interval_from_utc_s, start_utc_s
+from edge.contract.interval import end_utc_s, start_utc_s
 from edge.contract.messages import CHANNELS, EXPORT, IMPORT, REACTIVE_EXPORT, REACTIVE_IMPORT
+from hub.market.forecast import available_net_export_wh
 from hub.market.trades import BoolArray, Int64Array, Violation
 from hub.settlement.checks import check_register_sums
 from hub.settlement.inputs import GatewayEnergy, MeteredEnergy
@@ -20,20 +22,34 @@ from hub.settlement.metering import (
     next_interval,
 )
 from hub.store.bulk import ColumnValues, OnConflict, insert_columns
-from hub.store.readings import load_meter_spans, registers_at
-from hub.store.tables import SubstitutionRow
+from hub.store.clearing import setpoints_of_interval
+from hub.store.readings import registers_at
+from hub.store.tables import ReadingFlag, SubstitutionRow
 from hub.usecases.load_county import NONE, CountyModel
 
 IMPORT_COLUMN, EXPORT_COLUMN = CHANNELS.index(IMPORT), CHANNELS.index(EXPORT)
 REACTIVE_IMPORT_COLUMN, REACTIVE_EXPORT_COLUMN = CHANNELS.index(REACTIVE_IMPORT), CHANNELS.index(REACTIVE_EXPORT)
 
+# A gate uses the energy of two intervals before its own.
+_FIRST_USED = text(
+    "SELECT min(used) FROM (SELECT min(interval) - 2 AS used FROM clearing_run "
+    "UNION ALL SELECT min(interval) AS used FROM metered_state) AS uses"
+)
+_LATE = text(
+    "SELECT meter, channel FROM reading WHERE read_instant_utc_s = :instant AND revision = 0 AND (flags & :late) <> 0"
+)
+
 
 @dataclass(frozen=True)
 class MeasuredInterval:
-    """Energy of one interval. energy_wh: shape (n_meters, n_channels), columns as messages.CHANNELS."""
+    """Energy of one interval. energy_wh: shape (n_meters, n_channels), columns as messages.CHANNELS.
+
+    available_wh: shape (n_meters,), net export that the interval offered, setpoints seen through (market.forecast).
+    """
 
     interval: int
     energy: IntervalEnergy
+    available_wh: Int64Array
 
     @property
     def net_export_wh(self) -> Int64Array:
@@ -85,12 +101,13 @@ class EnergyMeasurement:
         """Return the energy of an interval whose end has been read; what was estimated is kept in the store.
 
         Intervals are measured in order, each once in this process; those that were measured before a restart are
-        measured again from the same registers and come out the same.
+        measured again from the same registers and come out the same. So a reading that came in late, after its
+        instant was measured without it, is left out for good: the next register holds its energy as well.
         """
         if interval in self._measured:
             return self._measured[interval]
         if self._state is None or self._next > interval:
-            self._start(session, county)
+            self._start(session, county, interval)
         while self._next <= interval:
             self._step(session, county)
         return self._measured[interval]
@@ -100,22 +117,37 @@ class EnergyMeasurement:
         return self._measured.get(interval - 1)
 
     def check_sums(self, county: CountyModel) -> list[Violation]:
-        """Law 4: all interval energies since the first instant sum to the register differences."""
-        if not self._sum_wh.size:
+        """Law 4: all interval energies since the first instant sum to the register differences.
+
+        What was estimated too much in a gap, and is still to be taken off the following intervals, is taken off here.
+        """
+        if self._state is None:
             return []
-        shape = (1, *self._sum_wh.shape)
-        summed = IntervalEnergy(self._sum_wh[np.newaxis], np.zeros(shape, np.int8), np.zeros(shape, np.int8))
+        sum_wh = self._sum_wh - self._state.estimated_wh
+        shape = (1, *sum_wh.shape)
+        summed = IntervalEnergy(sum_wh[np.newaxis], np.zeros(shape, np.int8), np.zeros(shape, np.int8))
         return check_register_sums(self._start_wh, self._end_wh, summed, county.channel_present, county.points.meter_id)
 
-    def _start(self, session: Session, county: CountyModel) -> None:
-        spans = load_meter_spans(session)
-        assert spans, "energy was asked for before any reading was admitted"
-        self._next = interval_from_utc_s(min(span.first_utc_s for span in spans.values()))
+    def _start(self, session: Session, county: CountyModel, interval: int) -> None:
+        """Begin where this hub's first gate did, whatever old readings have come in since."""
+        first_used = session.execute(_FIRST_USED).scalar_one()
+        self._next = interval if first_used is None else min(int(first_used), interval)
         self._start_wh = _registers(session, county, start_utc_s(self._next))
         self._end_wh = self._start_wh
         self._sum_wh = np.zeros_like(self._start_wh)
         self._state = initial_state(self._start_wh)
         self._measured = {}
+
+    def _seen_through(self, session: Session, interval: int, energy: IntervalEnergy) -> MeasuredInterval:
+        """Return the interval with what it offered, which builds on what the interval before did."""
+        net_export_wh = np.asarray(energy.energy_wh[:, EXPORT_COLUMN] - energy.energy_wh[:, IMPORT_COLUMN])
+        before = self._measured.get(interval - 1)
+        available_wh = available_net_export_wh(
+            metered_wh=net_export_wh,
+            setpoint_wh=setpoints_of_interval(session, interval, net_export_wh.size),
+            before_wh=net_export_wh if before is None else before.available_wh,
+        )
+        return MeasuredInterval(interval, energy, available_wh)
 
     def _step(self, session: Session, county: CountyModel) -> None:
         interval, state = self._next, self._state
@@ -123,7 +155,7 @@ class EnergyMeasurement:
         end_wh = _registers(session, county, end_utc_s(interval))
         energy, self._state = next_interval(state, end_wh, county.channel_present)
         self._end_wh, self._sum_wh = end_wh, self._sum_wh + energy.energy_wh
-        self._measured[interval] = MeasuredInterval(interval, energy)
+        self._measured[interval] = self._seen_through(session, interval, energy)
         self._measured.pop(interval - 4, None)
         self._next = interval + 1
         _keep_substitutions(session, interval, energy)
@@ -132,6 +164,8 @@ class EnergyMeasurement:
 def _registers(session: Session, county: CountyModel, utc_s: int) -> Int64Array:
     registers = registers_at(session, utc_s, len(county.points.meter_id))
     known = registers.present & county.channel_present
+    for meter, channel in session.execute(_LATE, {"instant": utc_s, "late": ReadingFlag.LATE.value}):
+        known[meter, channel] = False
     return np.asarray(np.where(known, registers.values, MISSING), dtype=np.int64)
 
 

@@ -8,8 +8,8 @@ class Moment:
     """Where the hub stands in time, UTC seconds (virtual in a run in virtual time).
 
     now_utc_s: goes into quarantine rows. latest_reading_utc_s: a reading of a later instant is refused as "future".
-    settled_through_utc_s: readings up to this instant were used by a settlement that is closed; one that comes in now
-    is late.
+    settled_through_utc_s: readings up to this instant were used by a gate or a settlement that is closed; one that
+    comes in now is late.
     """
 
     now_utc_s: int

@@ -13,9 +13,12 @@ from hub.market.checks import (
     check_fills,
     check_pairs,
     check_reproduced,
+    check_setpoints,
     check_ties,
 )
 from hub.market.order_batch import direct_orders
+from hub.market.registry_columns import MeteringPoints
+from hub.market.security import net_export_fills_wh
 from hub.market.trades import Violation
 from hub.store.counters import add_to_counters
 from hub.store.orders import accepted_orders
@@ -53,7 +56,7 @@ def run_gate(session: Session, county: County, measurement: EnergyMeasurement, i
         rules=rules,
         indicative_uyuan_per_kwh=indicative,
     )
-    violations = market_violations(cleared, rules)
+    violations = market_violations(cleared, rules, model.points)
     save_clearing(session, model, cleared)
     save_law_violations(session, interval, violations)
     add_to_counters(session, {f"law_{law}_checked": 1 for law in MARKET_LAWS})
@@ -70,10 +73,11 @@ def gate_rules(session: Session, interval: int) -> GateRules:
     )
 
 
-def market_violations(cleared: ClearedInterval, rules: GateRules) -> list[Violation]:
+def market_violations(cleared: ClearedInterval, rules: GateRules, points: MeteringPoints) -> list[Violation]:
     """Return the breaches of laws 1, 2, 3 and 8 in one cleared interval."""
     tree, orders, result = cleared.tree, cleared.orders, cleared.result
     tick = rules.price_tick_uyuan_per_kwh
+    sold_wh = net_export_fills_wh(orders, points, cleared.filled_wh, cleared.book_fills)
     return [
         *check_fills(orders, result),
         *check_balance(tree, orders, result),
@@ -82,6 +86,7 @@ def market_violations(cleared: ClearedInterval, rules: GateRules) -> list[Violat
         *check_curtailed_balance(orders, cleared.pairs, cleared.curtailed_wh, cleared.cut_wh),
         *check_ties(orders, result, clean_first=True),
         *check_reproduced(tree, orders, result, tick_uyuan_per_kwh=tick, clean_first=True),
+        *check_setpoints(points, cleared.limited, sold_wh, cleared.setpoint_wh),
         *_expected_state_violations(cleared),
     ]
 

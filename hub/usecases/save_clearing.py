@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from sqlalchemy import text
 from sqlmodel import Session
 
 from grid_models.security import CheckedState, LimitViolation, UnsolvedState
@@ -26,6 +27,7 @@ from hub.usecases.clear_interval import INTERVALS_AN_HOUR, ClearedInterval, viol
 from hub.usecases.load_county import CountyModel
 
 METHOD = "tree"
+_LAST_OF_LAW = text("SELECT law, max(seq) FROM law_violation WHERE interval = :interval GROUP BY law")
 
 
 def save_clearing(session: Session, county: CountyModel, cleared: ClearedInterval) -> None:
@@ -76,11 +78,12 @@ def save_limit_violations(session: Session, interval: int, stage: str, violation
 
 def save_law_violations(session: Session, interval: int, violations: Sequence[Violation]) -> None:
     """Write the breaches of laws found in an interval, numbered on from what is there for the same law."""
-    seen: dict[int, int] = {}
+    # The gate, the settlement and the check of the metered state may each find breaches of law 2.
+    following = {int(law): int(last) + 1 for law, last in session.execute(_LAST_OF_LAW, {"interval": interval})}
     rows = []
     for one in violations:
-        seq = seen.get(one.law, 0)
-        seen[one.law] = seq + 1
+        seq = following.get(one.law, 0)
+        following[one.law] = seq + 1
         rows.append((interval, one.law, seq, one.where, one.what))
     insert_rows(session, LawViolationRow, ("interval", "law", "seq", "place", "what"), rows)
 
@@ -199,9 +202,10 @@ def _book_export_wh(county: CountyModel, cleared: ClearedInterval) -> Int64Array
 
 
 def _save_schedule(session: Session, cleared: ClearedInterval) -> None:
-    export_wh = max(int(cleared.result.flow_up_wh[0]), 0)
-    import_wh = max(-int(cleared.result.flow_up_wh[0]), 0)
-    session.add(ExchangeScheduleRow(interval=cleared.interval, import_wh=import_wh, export_wh=export_wh))
+    """Write what will cross the tie: what was cleared, less what was curtailed (it is replaced at the root)."""
+    export_wh = int(cleared.result.flow_up_wh[0]) - int(cleared.cut_wh.sum())
+    row = ExchangeScheduleRow(interval=cleared.interval, import_wh=max(-export_wh, 0), export_wh=max(export_wh, 0))
+    session.add(row)
     session.flush()
 
 

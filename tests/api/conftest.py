@@ -4,6 +4,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -56,32 +57,44 @@ def empty_url(tmp_path_factory: pytest.TempPathFactory) -> str:
 def client_of(county_day: ModuleType, loopback_server: ModuleType) -> Iterator[Callable[..., httpx.Client]]:
     """Serve the API over a database, with the hub's time at the start of an interval of the day; return a client."""
     with ExitStack() as opened:
-
-        def open_client(url: str, at: int = SETTLED + 1, events: EventStream | None = None) -> httpx.Client:
-            engine = open_engine(url, read_only=True)
-            opened.callback(engine.dispose)
-            app = create_app(
-                open_session=lambda: Session(engine),
-                now_utc_s=lambda: start_utc_s(county_day.FIRST + at),
-                events=events or EventStream("boot"),
-                limits=LIMITS,
-                console_files=None,
-                heartbeat_s=0.2,
-            )
-            address = opened.enter_context(loopback_server.serving(app))
-            return opened.enter_context(httpx.Client(base_url=address, timeout=20))
-
-        yield open_client
+        yield partial(_open_client, opened, county_day, loopback_server)
 
 
-@pytest.fixture
-def running(client_of: Callable[..., httpx.Client], running_url: str) -> httpx.Client:
-    return client_of(running_url)
+@pytest.fixture(scope="session")
+def running(county_day: ModuleType, loopback_server: ModuleType, running_url: str) -> Iterator[httpx.Client]:
+    """A client of a hub in the middle of its day, at 12:45."""
+    with ExitStack() as opened:
+        yield _open_client(opened, county_day, loopback_server, running_url)
 
 
-@pytest.fixture
-def closed(client_of: Callable[..., httpx.Client], closed_url: str) -> httpx.Client:
-    return client_of(closed_url, at=96)
+@pytest.fixture(scope="session")
+def closed(county_day: ModuleType, loopback_server: ModuleType, closed_url: str) -> Iterator[httpx.Client]:
+    """A client of a hub whose day is over."""
+    with ExitStack() as opened:
+        yield _open_client(opened, county_day, loopback_server, closed_url, at=96)
+
+
+def _open_client(
+    opened: ExitStack,
+    county_day: ModuleType,
+    loopback_server: ModuleType,
+    url: str,
+    *,
+    at: int = SETTLED + 1,
+    events: EventStream | None = None,
+) -> httpx.Client:
+    engine = open_engine(url, read_only=True)
+    opened.callback(engine.dispose)
+    app = create_app(
+        open_session=lambda: Session(engine),
+        now_utc_s=lambda: start_utc_s(county_day.FIRST + at),
+        events=events or EventStream("boot"),
+        limits=LIMITS,
+        console_files=None,
+        heartbeat_s=0.2,
+    )
+    address = opened.enter_context(loopback_server.serving(app))
+    return opened.enter_context(httpx.Client(base_url=address, timeout=20))
 
 
 def _written(factory: pytest.TempPathFactory, county_day: ModuleType, name: str, **stages: int) -> str:

@@ -44,6 +44,7 @@ from hub.store.tables import (
     CurtailmentRow,
     ExchangeScheduleRow,
     FillRow,
+    LimitViolationRow,
     LossRow,
     MeteredStateRow,
     PairRow,
@@ -211,6 +212,7 @@ def settle(session: Session, there: County, interval: int) -> None:
     }
     insert_columns(session, AccountTotalRow, totals)
     mark_job_done(session, "settle", end_utc_s(interval) + 900)
+    add_to_counters(session, {f"law_{law}_checked": 1 for law in range(1, 9)})
 
 
 def write_statements(session: Session, there: County, day: date, first: int, last: int) -> None:
@@ -268,7 +270,7 @@ def silence(session: Session, gateway: int, since_utc_s: int) -> None:
     save_meter_spans(session, dict.fromkeys(meters, MeterSpan(start_utc_s(FIRST - 2), since_utc_s)))
 
 
-def write_day(engine: Engine, *, settled: int, cleared: int) -> County:
+def write_day(engine: Engine, *, settled: int, cleared: int, refused: bool = True) -> County:
     """Write the first intervals of the day: `settled` settled ones, then `cleared` that are only cleared."""
     there = county()
     with Session(engine) as session:
@@ -278,7 +280,8 @@ def write_day(engine: Engine, *, settled: int, cleared: int) -> County:
             if interval < FIRST + settled:
                 read_registers(session, there, interval)
                 settle(session, there, interval)
-        refuse(session, FIRST + settled)
+        if refused:
+            refuse(session, FIRST + settled)
         if settled == 96:
             write_statements(session, there, DAY, FIRST, FIRST + 95)
         session.commit()
@@ -454,8 +457,8 @@ def _write_pairs(session: Session, interval: int, fills: list[tuple]) -> None:
              root_price(interval), root_price(interval), 0, 0)
         )  # fmt: skip
     names = (
-        "interval", "seq", "seller_order_id", "buyer_order_id", "seller", "buyer", "seller_party", "buyer_party", "apex",
-        "mode", "energy_wh", "price_paid_uyuan_per_kwh", "price_received_uyuan_per_kwh",
+        "interval", "seq", "seller_order_id", "buyer_order_id", "seller", "buyer", "seller_party", "buyer_party",
+        "apex", "mode", "energy_wh", "price_paid_uyuan_per_kwh", "price_received_uyuan_per_kwh",
         "network_charge_uyuan_per_kwh", "upstream_loss_uyuan_per_kwh",
     )  # fmt: skip
     insert_rows(session, PairRow, names, rows)
@@ -482,6 +485,14 @@ def _limit(session: Session, there: County, interval: int) -> None:
     ]
     names = ("interval", "order_id", "meter", "unit", "curtailed_wh", "cause")
     insert_rows(session, CurtailmentRow, names, curtailed)
+    unit = units["A007"]
+    breached = [
+        (interval, "expected", 0, "current", "MV1.101-LV07.201-Trafo 1", unit, "export", 642_310, 577_350, 113),
+        (interval, "expected", 1, "voltage_high", "LV07.201 Bus 12", unit, "export", 433_120, 428_000, 12),
+        (interval, "metered", 0, "voltage_high", "LV07.201 Bus 12", unit, "export", 428_960, 428_000, 3),
+    ]
+    names = ("interval", "stage", "seq", "kind", "element", "unit", "direction", "value", "limit", "excess_per_mille")
+    insert_rows(session, LimitViolationRow, names, breached)
 
 
 def _account_totals(there: County, interval: int) -> list[int]:

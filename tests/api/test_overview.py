@@ -47,6 +47,7 @@ def test_modes_of_the_day_add_up_over_the_intervals(running):
     for volume in overview["totals"]["modes"]:
         parts = [mode["energy_wh"] for one in intervals for mode in one["modes"] if mode["mode"] == volume["mode"]]
         assert volume["energy_wh"] == sum(parts)
+        assert 0 <= volume["to_province_wh"] <= volume["energy_wh"]
     assert [volume["mode"] for volume in overview["totals"]["modes"]] == [0, 1, 2, 3]
 
 

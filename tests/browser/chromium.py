@@ -1,6 +1,7 @@
 """Debian's Chromium, driven by Playwright: opens the console and watches what it asks for and complains about.
 
-`save_overview_picture(address, path)` takes the picture of the README from a console that is being served.
+`with chromium() as browser: save_overview_picture(browser, address, path)` takes the picture of the README from a
+console that is being served. Playwright allows one browser at a time in a process.
 """
 
 from collections.abc import Iterator
@@ -56,7 +57,9 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def watched_page(browser: Browser, *, colours: str = "light", width: int = 1280, height: int = 800) -> Iterator[Watched]:
+def watched_page(
+    browser: Browser, *, colours: str = "light", width: int = 1280, height: int = 800
+) -> Iterator[Watched]:
     context = browser.new_context(
         viewport={"width": width, "height": height}, color_scheme=colours, reduced_motion="reduce", locale="zh-CN"
     )
@@ -76,9 +79,11 @@ def wait_for_charts(page: Page, count: int) -> None:
     page.wait_for_function("count => document.querySelectorAll('.chart canvas').length >= count", arg=count)
 
 
-def save_overview_picture(address: str, path: Path, *, language: str = "zh-CN", colours: str = "light") -> None:
+def save_overview_picture(
+    browser: Browser, address: str, path: Path, *, language: str = "zh-CN", colours: str = "light"
+) -> None:
     """Write a PNG of the overview as it is now. address: of the running console, such as http://127.0.0.1:8000."""
-    with chromium() as browser, watched_page(browser, colours=colours, width=1440, height=900) as watched:
+    with watched_page(browser, colours=colours, width=1440, height=900) as watched:
         watched.page.goto(f"{address}/?language={language}#/overview")
         watched.page.wait_for_selector("[data-line=alive]")
         watched.page.wait_for_selector("[data-figure=root] .number")

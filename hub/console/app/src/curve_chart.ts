@@ -16,7 +16,16 @@ export function corners(points: readonly CurvePoint[]): [number, number][] {
 }
 
 function curve(points: readonly CurvePoint[], lineStyle: object) {
-  return { type: "line", data: corners(points), showSymbol: false, silent: true, animation: false, lineStyle };
+  return { type: "line", data: corners(points), clip: true, showSymbol: false, silent: true, animation: false, lineStyle };
+}
+
+/** The tie with the province offers far more than is ever traded: show the curves to twice the cleared energy. */
+function shownTo(result: IntervalResult | null): number | undefined {
+  if (!result) return undefined;
+  const offered = Math.max(result.supply.at(-1)?.cumulative_wh ?? 0, result.demand.at(-1)?.cumulative_wh ?? 0);
+  const cleared = result.supply.reduce((sum, point) => sum + point.filled_wh, 0);
+  const round = 10 ** Math.floor(Math.log10(Math.max(1, 2 * cleared)) - 1);
+  return cleared ? Math.min(offered, Math.ceil((2 * cleared) / round) * round) : undefined;
 }
 
 export function curveOption(result: IntervalResult | null) {
@@ -29,6 +38,7 @@ export function curveOption(result: IntervalResult | null) {
       xAxis: {
         type: "value",
         min: 0,
+        max: shownTo(result),
         splitNumber: 6,
         axisLine: { onZero: false, lineStyle: { color: colours.line } },
         splitLine: { lineStyle: { color: colours.grid } },

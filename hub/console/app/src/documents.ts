@@ -13,6 +13,7 @@ export interface ModeVolume {
   mode: number;
   pairs: number;
   energy_wh: number;
+  to_province_wh: number;
 }
 
 export interface Interval extends IntervalName {

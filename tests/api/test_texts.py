@@ -1,0 +1,63 @@
+"""The catalogues of texts: the same keys in both languages, and a word for every name that the hub can say."""
+
+import string
+
+import pytest
+
+from edge.contract.registry import SaleMode, SellerClass, SupplyMode, UnitKind
+from hub.market.order_rules import OrderRefusal
+from hub.market.trades import Party, TradeSide
+from hub.settlement.accounts import SYSTEM_ACCOUNT_NAMES
+from hub.settlement.transfers import TransferKind
+from hub.store.read_days import STAGES
+from hub.store.tables import RefusedKind
+from hub.texts import LANGUAGES, load_texts, text
+from hub.usecases.admit_readings import ReadingRefusal
+from hub.usecases.record_responses import ResponseRefusal
+
+
+def flat(texts, prefix=""):
+    for key, value in texts.items():
+        if isinstance(value, str):
+            yield prefix + key, value
+        else:
+            yield from flat(value, f"{prefix}{key}.")
+
+
+def names_in_braces(value):
+    return {name for _, name, _, _ in string.Formatter().parse(value) if name is not None}
+
+
+def test_both_languages_have_the_same_keys_and_fill_ins():
+    chinese, english = (dict(flat(load_texts(language))) for language in LANGUAGES)
+    assert chinese.keys() == english.keys()
+    for key in chinese:
+        assert names_in_braces(chinese[key]) == names_in_braces(english[key]), key
+        assert chinese[key].strip(), key
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    ("area", "names"),
+    [
+        ("lines", [kind.name for kind in TransferKind]),
+        ("reasons", [one.value for refusal in (OrderRefusal, ReadingRefusal, ResponseRefusal) for one in refusal]),
+        ("refused", [kind.name for kind in RefusedKind]),
+        ("parties", [party.name for party in Party]),
+        ("sides", [side.name for side in TradeSide]),
+        ("kinds", [kind.value for kind in UnitKind]),
+        ("supply", [mode.value for mode in SupplyMode]),
+        ("sale", [mode.value for mode in SaleMode]),
+        ("accounts", [*SYSTEM_ACCOUNT_NAMES, *(one.value for one in SellerClass)]),
+        ("stages", STAGES),
+        ("modes", ["0", "1", "2", "3"]),
+    ],
+)
+def test_every_name_has_a_word(language, area, names):
+    texts = load_texts(language)[area]
+    assert [name for name in names if name not in texts] == []
+
+
+def test_a_text_is_filled_in():
+    assert text("zh-CN", "overview.ofInterval", label="12:15") == "12:15 时段"
+    assert text("en", "overview.ofInterval", label="12:15") == "interval 12:15"

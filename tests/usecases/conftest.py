@@ -1,0 +1,57 @@
+"""The toy county, made once, and a market over it on an empty database."""
+
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from hub.usecases.load_county import County
+
+
+@pytest.fixture(scope="session")
+def toy() -> ModuleType:
+    return _sibling("toy_county")
+
+
+@pytest.fixture(scope="session")
+def toy_folder(tmp_path_factory: pytest.TempPathFactory, toy: ModuleType) -> Path:
+    return toy.write_county(tmp_path_factory.mktemp("toy") / "county")
+
+
+@pytest.fixture(scope="session")
+def toy_county(toy_folder: Path) -> County:
+    return County(toy_folder)
+
+
+@pytest.fixture
+def make_market(toy: ModuleType, toy_folder: Path, toy_county: County) -> Iterator[Callable[..., Any]]:
+    """Return a function that opens a market over the toy county on the empty database at a URL."""
+    toy_market = _sibling("toy_market")
+    with ExitStack() as opened:
+
+        def make(url: str, **how: Any) -> Any:
+            market = toy_market.ToyMarket(toy, url, toy_folder, toy_county, **how)
+            opened.callback(market.close)
+            return market
+
+        yield make
+
+
+@pytest.fixture
+def market(make_market: Callable[..., Any], migrated_sqlite_url: str) -> Any:
+    return make_market(migrated_sqlite_url)
+
+
+def _sibling(name: str) -> ModuleType:
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
