@@ -1,7 +1,9 @@
 import { createApp } from "vue";
 import App from "./App.vue";
 import { connect } from "./live";
-import "./style.css";
+import "./styles/shell.css";
+import "./styles/parts.css";
+import "./styles/screens.css";
 import { texts } from "./texts";
 
 createApp(App).use(texts).mount("#app");
