@@ -3,11 +3,14 @@
 import importlib
 import importlib.metadata
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import typer
 
 PROGRAM = "microbalance"
+FAILED = 1
+WRONG_COMMAND_LINE = 2
 
 # command -> (module whose `app` is a Typer application, one line of help); imported only when it is called.
 COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -18,7 +21,21 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "edge": ("edge.cli", "Run the edge agents of some gateways."),
     "hub": ("hub.cli", "Prepare, run and inspect the county hub."),
     "run": ("hub.run_cli", "Run the county hub on the wall clock."),
+    "bench": ("grid_models.bench.cli", "Measure this program and a peer in one run."),
 }
+
+# benchmark -> (module whose `measure` runs it, one line of help). `bench` is handed this table, because no package may
+# name all of them; a module is imported only when its benchmark is run.
+BENCHES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "store": ("hub.bench.store", "Rows into the database, against SQLModel's add_all."),
+        "ingest": ("hub.bench.ingest", "Readings of one county instant, against the same rule row by row."),
+        "market": ("hub.bench.market", "Clearing on the tree, against a sparse linear program in HiGHS."),
+        "grid": ("grid_models.bench.power_flow", "AC power flows and the network check, against pandapower."),
+        "settlement": ("hub.bench.settlement", "One interval's money, against one bare pass and a ledger by row."),
+        "report": ("hub.bench.report", "A day's report as PDF, against matplotlib's PDF pages."),
+    }
+)
 
 
 def main() -> None:
@@ -33,9 +50,24 @@ def main() -> None:
     name, rest = arguments[0], arguments[1:]
     if name not in COMMANDS:
         typer.echo(f"{PROGRAM}: no command {name!r}; one of {', '.join(sorted(COMMANDS))}", err=True)
-        raise SystemExit(2)
-    module = importlib.import_module(COMMANDS[name][0])
-    module.app(args=rest, prog_name=f"{PROGRAM} {name}")
+        raise SystemExit(WRONG_COMMAND_LINE)
+    raise SystemExit(_run(name, rest))
+
+
+def _run(name: str, arguments: Sequence[str]) -> int:
+    """Run one command and return its exit status; what is wrong with its command line is one line on stderr."""
+    app = importlib.import_module(COMMANDS[name][0]).app
+    given = {"obj": BENCHES} if name == "bench" else {}
+    try:
+        status = app(args=list(arguments), prog_name=f"{PROGRAM} {name}", standalone_mode=False, **given)
+    except typer.TyperException as error:
+        # A group without its command has shown its help by now and has nothing to add.
+        what = " ".join(error.format_message().split()) or "a command is missing"
+        typer.echo(f"{PROGRAM} {name}: {what}", err=True)
+        return error.exit_code
+    except typer.Abort:
+        return FAILED
+    return status if isinstance(status, int) else 0
 
 
 def _overview() -> str:

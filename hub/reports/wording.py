@@ -93,6 +93,6 @@ def percent_of_mpercent(mpercent: int | None) -> str:
     return NO_DATA if mpercent is None else decimal_text(mpercent, scale=1000, digits=1)
 
 
-def bad_if(is_bad: bool, cell: str) -> Cell:  # noqa: FBT001 - reads as a sentence at every call
+def bad_if(is_bad: bool, cell: str) -> Cell:
     """Return the cell, marked if it shows something abnormal: a colour and a sign, so that grey print shows it too."""
     return {"text": f"▲ {cell}", "tone": "bad"} if is_bad else cell

@@ -1,6 +1,6 @@
 """Submitted orders in bulk, accepted and rejected, and the orders of one interval as the market's columns."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,9 @@ ORDER_NAMES = (
     "reason",
 )
 """Order of the columns in the rows of insert_orders."""
+
+INTERVALS_PER_QUERY = 10_000
+"""SQLite takes at most 32,766 parameters in one statement."""
 
 TRADE_SIDE = {Side.SELL: TradeSide.SELL, Side.BUY: TradeSide.BUY}
 CONTRACT_SIDE = {side: name for name, side in TRADE_SIDE.items()}
@@ -93,12 +96,15 @@ def find_accepted_order(session: Session, interval: int, order_id: str) -> Order
     return None if row is None else _order(row)
 
 
-def rejected_ids(session: Session, intervals: Iterable[int]) -> frozenset[str]:
+def rejected_ids(session: Session, intervals: Collection[int]) -> frozenset[str]:
     """Return the order ids of the intervals that are taken by a rejected order."""
-    parameters = {"intervals": sorted(set(intervals)), "rejected": OrderStatus.REJECTED.value}
-    if not parameters["intervals"]:
-        return frozenset()
-    return frozenset(order_id for (order_id,) in session.execute(_REJECTED, parameters))
+    found: set[str] = set()
+    wanted = sorted(intervals)
+    for start in range(0, len(wanted), INTERVALS_PER_QUERY):
+        some = wanted[start : start + INTERVALS_PER_QUERY]
+        rows = session.execute(_REJECTED, {"intervals": some, "rejected": OrderStatus.REJECTED.value})
+        found.update(order_id for (order_id,) in rows)
+    return frozenset(found)
 
 
 def orders_of_interval(session: Session, interval: int) -> OrderBatch:

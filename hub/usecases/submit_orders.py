@@ -71,8 +71,9 @@ def submit_orders(
     Rows, quarantine and counters go into the session's transaction; nothing is committed here.
     """
     memory.accepted.drop_before(parameters.open_from_interval)
-    intervals = range(parameters.open_from_interval, parameters.open_until_interval)
-    taken = rejected_ids(session, intervals) if messages else frozenset()
+    intervals = {order.interval for message in messages for order in message.orders}
+    first, end = parameters.open_from_interval, parameters.open_until_interval
+    taken = rejected_ids(session, {interval for interval in intervals if first <= interval < end})
     outcomes = []
     for message in messages:
         checked = check_orders(

@@ -5,6 +5,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -20,6 +21,7 @@ from simulators.demo.day import DayOptions, DemoDay
 from simulators.demo.display import Display, display_for
 from simulators.demo.killing import OutboxError
 from simulators.demo.kills import KillTextError, parse_kill_targets, plan_kills
+from simulators.demo.prepared import PreparedError, check_prepared
 from simulators.demo.processes import SetupStepError
 from simulators.demo.run_state import RunError
 from simulators.demo.signals import Interrupted, interruptible
@@ -30,6 +32,7 @@ DEFAULT_PORT = 8000
 FAILED = 1
 WRONG_COMMAND_LINE = 2
 EDGES_MAX = 32
+BROKER_LIMIT_S = 5.0
 _DATABASE_SCHEMES = ("postgresql", "sqlite")
 
 Parsed = TypeVar("Parsed")
@@ -62,7 +65,9 @@ def demo(
     from_text: Annotated[str, typer.Option("--from", help="First quarter-hour, HH:MM.")] = "00:00",
     to_text: Annotated[str, typer.Option("--to", help="End, HH:MM; 24:00 is the end of the day.")] = "24:00",
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("out"),
-    run: Annotated[Path | None, typer.Option(help="Folder of the run's data; default: a new one in OUT.")] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Folder of the run's data, empty or prepared; default: a new one in OUT.")
+    ] = None,
     edges: Annotated[int, typer.Option(help="Number of edge processes.")] = 2,
     broker: Annotated[str | None, typer.Option(help="mqtt://HOST:PORT of another broker than the embedded.")] = None,
     database: Annotated[str | None, typer.Option(help="Database URL; default: SQLite in the run's folder.")] = None,
@@ -116,10 +121,15 @@ def run_day(demo_day: DemoDay, display: Display, messages: Console, *, exit_at_e
     except Interrupted as error:
         if summary is None:
             return _failed(messages, f"ended by {error}", as_json=as_json, status=error.exit_status)
-    except (RunError, SetupStepError, SummaryError, BadInputError, OutboxError, OSError) as error:
-        tail = demo_day.conductor.log_tail(error) if isinstance(error, RunError) else ""
+    except RunError as error:
+        tail = demo_day.conductor.log_tail(error)
+        if error.exit_status == WRONG_COMMAND_LINE and tail:
+            reason = f"{error}: {tail.splitlines()[-1]}"
+            return _failed(messages, reason, as_json=as_json and summary is None, status=WRONG_COMMAND_LINE)
+        return _failed(messages, str(error), tail, as_json=as_json and summary is None, status=FAILED)
+    except (SetupStepError, SummaryError, BadInputError, OutboxError, OSError) as error:
         status = error.status if isinstance(error, SetupStepError) and error.status == WRONG_COMMAND_LINE else FAILED
-        return _failed(messages, str(error), tail, as_json=as_json and summary is None, status=status)
+        return _failed(messages, str(error), as_json=as_json and summary is None, status=status)
     assert summary is not None
     return 0 if summary.holds else FAILED
 
@@ -184,6 +194,7 @@ def _day_options(
         plan_kills(targets, range(from_utc_s, to_utc_s, SECONDS_PER_INTERVAL), kills[1])
     except KillTextError as error:
         raise OptionError(f"--kill: {error}") from None
+    _check_that_it_listens(broker)
     http_port = _http_port(port, messages)
     out, run = folders
     return DayOptions(
@@ -192,7 +203,7 @@ def _day_options(
         from_utc_s=from_utc_s,
         to_utc_s=to_utc_s,
         out=out.resolve(),
-        run=_run_folder(out, run).resolve(),
+        run=_run_folder(out, run, day, seed).resolve(),
         edges=edges,
         http_port=http_port,
         broker=broker,
@@ -224,14 +235,25 @@ def _check_urls(broker: str | None, database: str | None) -> None:
         raise OptionError(f'--database "{database}" is not a URL of PostgreSQL or SQLite')
 
 
-def _run_folder(out: Path, run: Path | None) -> Path:
+def _check_that_it_listens(broker: str | None) -> None:
+    if broker is None:
+        return
+    parts = urlsplit(broker)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 0), BROKER_LIMIT_S).close()
+    except OSError as error:
+        raise OptionError(f"--broker {broker}: {error.strerror or error}") from None
+
+
+def _run_folder(out: Path, run: Path | None, day: date, seed: int) -> Path:
     try:
         if run is None:
             out.mkdir(parents=True, exist_ok=True)
             return Path(tempfile.mkdtemp(prefix="run-", dir=out))
         run.mkdir(parents=True, exist_ok=True)
-        if any(run.iterdir()):
-            raise OptionError(f"--run {run}: the folder is not empty; a run starts from nothing")
+        check_prepared(run, day, seed)
+    except PreparedError as error:
+        raise OptionError(f"--run {run}: {error}") from None
     except OSError as error:
         option = "--out" if run is None else "--run"
         raise OptionError(f"{option} {run or out}: {error.strerror}") from None

@@ -20,6 +20,7 @@ from simulators.demo.display import Display
 from simulators.demo.killing import Killer
 from simulators.demo.kills import KillSchedule, plan_kills
 from simulators.demo.memory import MemorySampler
+from simulators.demo.prepared import has_county
 from simulators.demo.processes import MICROBALANCE, Command, ProcessTable, adopt_orphans, run_setup_step
 from simulators.demo.run_state import QUIET_LIMIT_S, RunState
 from simulators.demo.signals import Interrupted
@@ -119,15 +120,20 @@ class DemoDay:
     def set_up(self) -> None:
         """Build the county, prepare the hub, start every process and wait until all have announced themselves.
 
+        A county that was prepared ahead is taken as it is.
+
         :raises SetupStepError: if the county or the hub's data cannot be made
         :raises RunError: if a process does not come up
         """
         run, clock = self._options.run, self._clock
         run.mkdir(parents=True, exist_ok=True)
         with clock.stage("setup"):
-            self._display.say(f"building the county ({self._options.day}, seed {self._options.seed}) in {run}")
             with clock.stage("setup: county"):
-                run_setup_step(self._command("county", *self._county_arguments()), "building the county")
+                if has_county(self._county):
+                    self._display.say(f"the county is prepared in {run}")
+                else:
+                    self._display.say(f"building the county ({self._options.day}, seed {self._options.seed}) in {run}")
+                    run_setup_step(self._command("county", *self._county_arguments()), "building the county")
             with clock.stage("setup: hub"):
                 run_setup_step(self._command("hub-prepare", *self._prepare_arguments()), "preparing the hub")
             with clock.stage("setup: processes"):

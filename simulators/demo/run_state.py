@@ -20,11 +20,15 @@ SIGKILL = 9
 
 
 class RunError(Exception):
-    """The run cannot go on. `process` names whose fault it is, so that the tail of its log can be shown."""
+    """The run cannot go on. `process` names whose fault it is, so that the tail of its log can be shown.
 
-    def __init__(self, reason: str, process: str | None = None) -> None:
+    exit_status: of a process that ended by itself; 2 means that a value or a file it was given cannot be used.
+    """
+
+    def __init__(self, reason: str, process: str | None = None, exit_status: int | None = None) -> None:
         super().__init__(reason)
         self.process = process
+        self.exit_status = exit_status
 
 
 class ProcessDiedError(RunError):
@@ -189,7 +193,7 @@ class RunState:
         """
         process = self._processes[name]
         if return_code != -SIGKILL:
-            raise ProcessDiedError(f"{name} ended by itself with status {return_code}", name)
+            raise ProcessDiedError(f"{name} ended by itself with status {return_code}", name, return_code)
         if not process.restartable:
             raise ProcessDiedError(f"{name} was killed; it keeps no state on disk and cannot be started again", name)
         if process.restarts >= RESTARTS_MAX:

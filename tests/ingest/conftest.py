@@ -146,10 +146,11 @@ def _issue(folder: Path, registry: Registry, port: int) -> dict[str, Credential]
     return issue_credentials(folder / "credentials", users, "127.0.0.1", port)
 
 
-@pytest.fixture(params=[Nats, Mosquitto], ids=["nats", "mosquitto"])
+@pytest.fixture(params=["nats", "mosquitto"])
 def broker(request: pytest.FixtureRequest, tmp_path: Path, small_registry: Registry) -> Iterator[Nats | Mosquitto]:
     """A running broker with a credential for the hub and each gateway of the small county."""
-    made: Nats | Mosquitto = request.param(tmp_path, small_registry)
+    kind = Nats if request.param == "nats" else Mosquitto
+    made = kind(tmp_path, small_registry)
     made.start()
     yield made
     made.stop()

@@ -38,7 +38,8 @@ def main(url: str, credential: str, point: str) -> None:
     elif point == "after-acknowledge":
         connection.publish_down = die  # type: ignore[method-assign]
     connection.start()
-    print("ready", flush=True)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     far = 2**40
     parameters = SessionParameters(1, far, 0, 1_500_000, 1000, 10)
     while True:

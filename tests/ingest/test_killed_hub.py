@@ -1,4 +1,4 @@
-"""kill -9 of the hub at each point between a message's arrival and its receipt: nothing is lost, nothing counts twice."""
+"""kill -9 of the hub anywhere between a message and its receipt: nothing is lost, nothing counts twice."""
 
 import subprocess
 import sys
@@ -18,7 +18,12 @@ from hub.store.engine import open_engine
 from hub.usecases.prepare_county import HUB_USER, load_county
 
 T = 900 * 1_629_001
-POINTS = ("before-commit", "after-commit", "after-acknowledge")
+CASES = (
+    ("sqlite", "nats", "before-commit"),
+    ("sqlite", "nats", "after-commit"),
+    ("sqlite", "nats", "after-acknowledge"),
+    ("postgresql", "mosquitto", "after-commit"),
+)
 
 
 @contextmanager
@@ -40,10 +45,10 @@ def send(gateway: Any, seq: int, meter: str) -> None:
     gateway.send(2 * seq, "ord", OrdersMessage("b1", 2 * seq, (order,)))
 
 
-@pytest.mark.parametrize("point", POINTS)
-def test_a_killed_hub_costs_nothing(
+@pytest.mark.parametrize(("database_url", "broker", "point"), CASES, indirect=["database_url", "broker"])
+@pytest.mark.usefixtures("broker")
+def test_a_killed_hub_costs_nothing(  # noqa: PLR0917
     database_url: str,
-    broker: Any,
     gateways: Any,
     tmp_path: Path,
     small_registry: Registry,
@@ -73,4 +78,4 @@ def test_a_killed_hub_costs_nothing(
     assert [tuple(row) for row in orders] == [(meter, 10 * seq, 1) for meter in (2, 5) for seq in range(1, 6)]
     assert (counters["readings_admitted"], counters["orders_accepted"], refused) == (10, 10, 0)
     if point != "before-commit":
-        assert counters["readings_duplicate"] + counters["orders_repeated"] > 0
+        assert counters.get("readings_duplicate", 0) + counters.get("orders_repeated", 0) > 0

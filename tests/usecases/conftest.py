@@ -1,6 +1,7 @@
 """The toy county, made once, and a market over it on an empty database."""
 
 import importlib.util
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from hub.store.engine import sqlite_url
 from hub.usecases.load_county import County
 
 
@@ -40,6 +42,13 @@ def make_market(toy: ModuleType, toy_folder: Path, toy_county: County) -> Iterat
             return market
 
         yield make
+
+
+@pytest.fixture
+def second_sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
+    """The URL of another database with the schema and nothing else."""
+    shutil.copy(sqlite_template, tmp_path / "second.db")
+    return sqlite_url(tmp_path / "second.db")
 
 
 @pytest.fixture

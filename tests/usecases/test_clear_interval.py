@@ -222,7 +222,8 @@ def test_an_expected_state_without_a_solution_is_said_and_saved(market):
         session.commit()
     rows = market.rows(
         "SELECT violations_before, violations_after, vm_min_upu, loading_max_mpercent FROM clearing_run "
-        f"WHERE interval = {market.first + 1}"
+        "WHERE interval = :interval",
+        interval=market.first + 1,
     )
     assert rows == [(1, 1, None, None)]
 
@@ -306,7 +307,7 @@ def test_without_the_indicative_price_no_gate_closes(market):
         run_gate(session, market.county, EnergyMeasurement(), market.first)
 
 
-def test_the_order_of_submission_does_not_matter(make_market, migrated_sqlite_url, market):
+def test_the_order_of_submission_does_not_matter(market):
     cleared = closed_gate(market)
     rows = cleared.orders
     assert rows.order_id == tuple(sorted(rows.order_id))

@@ -4,6 +4,7 @@ What it offers: `write_county` makes the county folder, `Physics` lets chosen po
 reads every meter, `orders_at` places the orders of the direct parties as an edge would.
 """
 
+import functools
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -189,7 +190,7 @@ def build_network() -> Network:
         _transformer(net, name, (at[high], at[low]), mva, (20.0, 0.4))
     _transformer(net, "A4", (at["M3"], at["N4"]), 0.16, (20.0, 0.4))
     for number, end in enumerate(("E1", "E2", "E3", "E4", "E5", "E6")):
-        start, km = at[f"N{number // 2 + 1}"], 0.25 if end == "E3" else 0.06
+        start, km = at[f"N{number // 2 + 1}"], 0.35 if end == "E3" else 0.06
         pandapower.create_line_from_parameters(net, start, at[end], km, name=f"C{number + 1}", **LV_LINE)
     return from_pandapower(net)
 
@@ -227,7 +228,7 @@ class Physics:
     """
 
     def __init__(self, county: Path, begin: int) -> None:
-        self.network = read_network(county / "network.json")
+        self.network = _network(county / "network.json")
         self.registry = registry()
         self.limits: dict[tuple[int, str], int] = {}
         self._flow = PowerFlow(self.network)
@@ -235,6 +236,8 @@ class Physics:
         self._total[:] = 12_345_678 * MJ_PER_WH + np.arange(len(SITES))[:, np.newaxis] * 777_777
         self._at = {begin: self._total // MJ_PER_WH}
         self.loss_w: dict[int, int] = {}
+        self.generation_w: dict[int, int] = {}
+        self.charge_w: dict[int, int] = {}
         self.net_w: dict[int, dict[str, int]] = {}
         self.now = begin
 
@@ -294,6 +297,7 @@ class Physics:
             row = next(row for row, site in enumerate(SITES) if site.kind is MeterKind.INTERNAL and site.plant_kw)
             net[row], plant[row], net[gateway] = net[row] - cut, plant[row] - cut, limit_w * 1000
         reactive = np.where(net < 0, -net // 5, 0)
+        self.generation_w[self.now], self.charge_w[self.now] = int(plant.sum()) // 1000, int(battery.sum()) // 1000
         return {
             IMPORT: np.maximum(-net, 0),
             EXPORT: np.maximum(net, 0),
@@ -330,6 +334,11 @@ class Physics:
             powers[REACTIVE_EXPORT][row] = max(-reactive_mw, 0)
         self.loss_w[interval] = round(float(result.loss_mw[0]) * 1e6)
         self.net_w[interval] = {meter_id(row): int(value) // 1000 for row, value in enumerate(net)}
+
+
+@functools.cache
+def _network(path: Path) -> Network:
+    return read_network(path)
 
 
 def orders_at(

@@ -1,13 +1,12 @@
 """The hub over the toy county without MQTT: readings and orders go to the use cases, the jobs run by their table."""
 
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from sqlalchemy import text
-from sqlmodel import Session
+from sqlalchemy import select, text
+from sqlmodel import Session, SQLModel
 
 from edge.contract.interval import first_interval_of_day, start_utc_s
 from edge.contract.messages import Order, Reading
@@ -182,9 +181,8 @@ class ToyMarket:
         """Run what is due at the start of the interval; setpoints of what was cleared reach the inverters."""
         self.table.run_due(start_utc_s(interval))
         self.settled_through_utc_s = start_utc_s(interval)
-        for position, limit_w in self.rows(
-            f"SELECT meter, export_limit_w FROM setpoint WHERE interval = {interval + 1}"
-        ):
+        query = "SELECT meter, export_limit_w FROM setpoint WHERE interval = :interval"
+        for position, limit_w in self.rows(query, interval=interval + 1):
             self.physics.limits[interval + 1, self.toy.meter_id(position)] = limit_w
 
     def whole_run(self, **how: Any) -> "ToyMarket":
@@ -193,25 +191,19 @@ class ToyMarket:
             self.at(interval, **how)
         return self
 
-    def rows(self, query: str) -> list[tuple[Any, ...]]:
+    def rows(self, query: str, **parameters: int) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
         with Session(self.engine) as session:
-            return [tuple(row) for row in session.execute(text(query))]
+            return [tuple(row) for row in session.execute(text(query), parameters)]
 
     def everything(self) -> dict[str, list[tuple[Any, ...]]]:
         """Return every table of the store, sorted; the time that clearing took is left out."""
-        tables = sorted(sys.modules["hub.store.tables"].SQLModel.metadata.tables.values(), key=lambda one: one.name)
-        return {
-            table.name: sorted(
-                self.rows(
-                    "SELECT "
-                    + ", ".join(f'"{column.name}"' for column in table.columns if column.name != "wall_us")
-                    + f' FROM "{table.name}"'
-                ),
-                key=repr,
-            )
-            for table in tables
-        }
+        found = {}
+        for name, table in sorted(SQLModel.metadata.tables.items()):
+            columns = [column for column in table.columns if column.name != "wall_us"]
+            with Session(self.engine) as session:
+                found[name] = sorted((tuple(row) for row in session.execute(select(*columns))), key=repr)
+        return found
 
     def close(self) -> None:
         """Close the database."""
