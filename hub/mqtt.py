@@ -12,6 +12,7 @@ and the hub would have to work through them before it sees anything new. Correct
 memory anyway, since most brokers lose it when killed.
 """
 
+import contextlib
 import logging
 import queue
 import threading
@@ -129,7 +130,10 @@ class HubConnection:
     def stop(self) -> None:
         """Disconnect."""
         self._client.disconnect()
-        self._client.loop_stop()
+        with contextlib.suppress(
+            AttributeError
+        ):  # paho 2.2 forgets its thread when it ends, also just before joining it
+            self._client.loop_stop()
 
     @property
     def is_subscribed(self) -> bool:
@@ -352,7 +356,7 @@ class Ingest:
         what: str,
     ) -> None:
         """Put the message in quarantine; if its sender and number can be made out, tell the sender."""
-        logger.warning("message from %s refused: %s", gateway_id or received.topic[:80], what)
+        logger.warning("message from %r refused: %r", gateway_id or received.topic[:80], what)
         device = gateway_id or received.topic[:80]
         decoded.refusals.append(Refusal(RefusedKind.MALFORMED, reason.value, device, what, None, received.payload))
         if gateway is None:

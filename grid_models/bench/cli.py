@@ -80,7 +80,9 @@ def _run(
     }
     if not quiet:
         typer.echo(f"{document['date']}. {machine}.")
-        typer.echo(f"Median of {workbench.runs} runs (fastest - slowest); ratio: time of the peer by ours.")
+        typer.echo(
+            "Median (lowest - highest; number of runs); ratio: time of the peer by ours, on the wall and of the CPU."
+        )
     for name in chosen:
         before = load_average()
         try:

@@ -32,12 +32,13 @@ class Show(Enum):
 class Contender:
     """One side of a comparison.
 
-    prepare: see Prepare. work: how many pieces (rows, power flows) one run does; the peer of a slow kind may do fewer.
+    prepare: see Prepare. work: how many pieces (rows, power flows) one run does; a slow peer may do fewer than ours, or
+    a part of one.
     """
 
     name: str
     prepare: Prepare
-    work: int = 1
+    work: float = 1
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Timed:
     name: str
     seconds: tuple[float, ...]
     cpu_seconds: tuple[float, ...]
-    work: int
+    work: float
 
     @property
     def seconds_of_one(self) -> float:
@@ -138,7 +139,7 @@ def time_in_turn(ours: Contender, peer: Contender | None, *, runs: int, peer_run
             if run < wanted:
                 times.append(_wall_and_cpu_seconds(contender.prepare(run)))
     timed = [
-        Timed(contender.name, *zip(*times, strict=True), work=contender.work)
+        Timed(contender.name, tuple(wall for wall, _ in times), tuple(cpu for _, cpu in times), contender.work)
         for times, (contender, _) in zip(taken, contenders, strict=True)
     ]
     return timed[0], timed[1] if peer is not None else None
@@ -206,17 +207,18 @@ def _timed_document(timed: Timed) -> dict[str, Any]:
 
 
 def _shown(row: Comparison, timed: Timed) -> str:
-    """Return the median with the fastest and the slowest run behind it."""
+    """Return the median, and behind it the lowest and the highest figure and the number of runs."""
     ordered = sorted(timed.seconds)
     match row.show:
         case Show.MILLISECONDS:
             low, high = (_three_digits(each / timed.work * 1e3) for each in (ordered[0], ordered[-1]))
-            return f"{_three_digits(timed.seconds_of_one * 1e3)} ms ({low} - {high})"
+            shown = f"{_three_digits(timed.seconds_of_one * 1e3)} ms"
         case Show.PER_SECOND:
             low, high = (_three_digits(timed.work / each) for each in (ordered[-1], ordered[0]))
-            return f"{_three_digits(1 / timed.seconds_of_one)} {row.pieces}/s ({low} - {high})"
+            shown = f"{_three_digits(1 / timed.seconds_of_one)} {row.pieces}/s"
         case _:
             assert_never(row.show)
+    return f"{shown} ({low} - {high}; {len(ordered)})"
 
 
 def _ratio_text(ratio: float | None) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from hub.market.trades import Party
+
 MODES = (1, 2, 3, 0)
 """The trading modes in the order of the report; 0 is what the province sells to the county."""
 
@@ -73,6 +75,19 @@ class IntervalFigures:
 
 
 @dataclass(frozen=True)
+class PairSums:
+    """All pairs of one interval and mode that the same kind of party bought. paid, received: energy x price."""
+
+    interval: int
+    mode: int
+    buyer_party: Party
+    pairs: int
+    energy_wh: int
+    paid_nano_yuan: int
+    received_nano_yuan: int
+
+
+@dataclass(frozen=True)
 class ModeFigures:
     """Volume of one mode. exported: of that, bought by the province. paid, received: sums of energy x price."""
 
@@ -82,6 +97,16 @@ class ModeFigures:
     exported_wh: int
     paid_nano_yuan: int
     received_nano_yuan: int
+
+
+@dataclass(frozen=True)
+class AccountTotal:
+    """One account of the ledger and the group under which it is shown: received less paid, two computations."""
+
+    account: str
+    group: str
+    ledger_nano_yuan: int
+    independent_nano_yuan: int
 
 
 @dataclass(frozen=True)
@@ -270,9 +295,11 @@ class DayFigures:
     participants: int
     meters_unread: int
     intervals: tuple[IntervalFigures, ...]
+    pairs: tuple[PairSums, ...]
     modes: tuple[ModeFigures, ...]
     energy_wh: Mapping[str, int]
     province: ProvinceFigures
+    account_totals: tuple[AccountTotal, ...]
     accounts: tuple[AccountFigures, ...]
     flows: tuple[FlowFigures, ...]
     orders: tuple[OrderFigures, ...]

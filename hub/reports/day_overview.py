@@ -95,9 +95,7 @@ def _market_tiles(figures: DayFigures, words: Wording) -> Iterator[Document]:
     extremes = words.say("tileExtremes", lowest=lowest, highest=highest)
     yield _tile(words.say("tilePrice"), mean, words.of("units.price"), extremes)
     before, after, metered = (_broken(figures.intervals, stage)[0] for stage in ("expected", "cleared", "metered"))
-    note = words.say(
-        "tileMetered", count=count(metered), curtailed=kwh(sum(one.curtailed_wh for one in figures.intervals))
-    )
+    note = words.say("tileMetered", count=count(metered))
     yield _tile(words.say("tileViolations"), f"{count(before)} → {count(after)}", "", note, bad=after > 0)
 
 

@@ -7,7 +7,7 @@ from edge.contract.interval import end_utc_s, iso_utc, label_of_interval
 from hub.reports.day_charts import loss_chart, mode_chart, violation_chart
 from hub.reports.day_figures import STAGES, AccountFigures, DayFigures, GapFigures, IntervalFigures, VoltageLimits
 from hub.reports.day_overview import overview
-from hub.reports.glyphs import printable_text
+from hub.reports.glyphs import printable_text, texts_of
 from hub.reports.number_text import mean_rounded
 from hub.reports.read_day import seen_between_utc_s
 from hub.reports.wording import (
@@ -31,6 +31,11 @@ Document = dict[str, Any]
 
 ROWS_SHOWN = 15
 BREACHES_SHOWN = 20
+WHOLE_ROWS_MAX, WHOLE_CHARACTERS_MAX = 24, 2500
+"""A table up to this size is never broken over pages."""
+NEW_PAGES = frozenset({"intervals"})
+NARROW_PERCENT, WIDE_PERCENT = 62, 85
+"""Widths of tables of few columns, so that the eye finds the number that belongs to a name."""
 ACCOUNT_ORDER = (
     *("PROSUMER", "MICROGRID_OPERATOR", "INDEPENDENT_DG_DEVELOPER", "DSO_OWN_GENERATION", "USERS"),
     *("D_sup", "D_net", "operator", "province", "upper_grid", "loss_fund", "congestion", "rounding"),
@@ -51,13 +56,18 @@ def day_document(figures: DayFigures, language: str, limits: VoltageLimits | Non
         ("limited", _limited),
         ("data", _data),
         ("laws", _laws),
-        ("provenance", _provenance),
         ("intervals", _intervals),
+        ("provenance", _provenance),
     )
     return {
         **overview(figures, words, limits),
         "sections": [
-            {"title": words.say(name), "note": words.say(f"{name}Note"), "blocks": list(make(figures, words))}
+            {
+                "title": words.say(name),
+                "note": words.say(f"{name}Note"),
+                "new_page": name in NEW_PAGES,
+                "blocks": list(make(figures, words)),
+            }
             for name, make in sections
         ],
     }
@@ -73,21 +83,33 @@ def _table(
     texts: Sequence[int] = (0,),
     total: bool = False,
     small: bool = False,
+    width: int = 100,
+    wide: Sequence[int] = (),
 ) -> Document:
-    """Return a table. texts: columns of words, at the left; the first takes what room is left. total: the last row."""
+    """Return a table. texts: columns of words, at the left. total: whether the last row is one.
+
+    width: percent of the page's. wide: columns that share what room is left, by default the first of words.
+    """
     return {
         "kind": "table",
         "title": title,
         "note": note,
         "columns": [
-            {"name": name, "right": position not in texts, "wide": position == texts[0]}
+            {"name": name, "right": position not in texts, "wide": position in (wide or texts[:1])}
             for position, name in enumerate(columns)
         ],
         "rows": [list(row) for row in rows],
         "empty": words.of("common.none"),
         "total": total and bool(rows),
         "small": small,
+        "whole": len(rows) <= WHOLE_ROWS_MAX and sum(len(text) for text in texts_of(rows)) <= WHOLE_CHARACTERS_MAX,
+        "width": width,
     }
+
+
+def _row(*blocks: Document, weights: Sequence[int] = (1, 1)) -> Document:
+    """Return two blocks side by side, their widths by weight."""
+    return {"kind": "row", "blocks": list(blocks), "weights": list(weights)}
 
 
 def _chart(chart: Document) -> Document:
@@ -109,7 +131,7 @@ def _energy(figures: DayFigures, words: Wording) -> Iterator[Document]:
         rows.append([words.of("common.total"), mwh(total_wh), share(total_wh, total_wh)])
         columns = (words.say(side), unit, words.of("units.percent"))
         tables.append(_table(columns, rows, words=words, total=True))
-    yield {"kind": "row", "blocks": tables}
+    yield _row(*tables)
     yield _gateway_table(figures, words)
     yield _chart(loss_chart(figures, words))
 
@@ -222,7 +244,10 @@ def _accounts(figures: DayFigures, words: Wording) -> Iterator[Document]:
         for flow in figures.flows
     ]
     columns = [words.say(name) for name in ("flow", "volume", "yuan")]
-    yield _table(columns, flows, words=words, title=words.say("flows"), note=words.say("flowsNote"))
+    yield {"kind": "heading", "title": words.say("flows"), "note": words.say("flowsNote")}
+    half = -(-len(flows) // 2)
+    halves = [_table(columns, rows, words=words) for rows in (flows[:half], flows[half:])]
+    yield _row(*halves) if flows else halves[0]
 
 
 def _account_row(name: str, account: AccountFigures, words: Wording) -> list[Cell]:
@@ -259,8 +284,11 @@ def _limits(figures: DayFigures, words: Wording) -> Iterator[Document]:
     yield _table(
         columns, rows, words=words, title=words.say("violationKinds"), note=words.say("violationKindsNote"), total=True
     )
-    yield _violated_table(figures, words)
-    yield _binding_table(figures, words)
+    yield {
+        "kind": "row",
+        "weights": [7, 5],
+        "blocks": [_violated_table(figures, words), _binding_table(figures, words)],
+    }
 
 
 def _violated_table(figures: DayFigures, words: Wording) -> Document:
@@ -305,8 +333,10 @@ def _limited(figures: DayFigures, words: Wording) -> Iterator[Document]:
         for one in figures.curtailments
     ]
     cut_columns = [words.say(name) for name in ("rule", "intervalCount", "meters", "cuts", "curtailedKwh")]
-    yield _table(columns, setpoints, words=words, title=words.say("setpointsTitle"))
-    yield _table(cut_columns, cuts, words=words, title=words.say("curtailmentsTitle"))
+    yield _row(
+        _table(columns, setpoints, words=words, title=words.say("setpointsTitle")),
+        _table(cut_columns, cuts, words=words, title=words.say("curtailmentsTitle")),
+    )
     yield _classes_table(figures, words)
     shown = figures.limited[:ROWS_SHOWN]
     rows: list[list[Cell]] = [
@@ -316,7 +346,15 @@ def _limited(figures: DayFigures, words: Wording) -> Iterator[Document]:
     ]  # fmt: skip
     names = ("participant", "class", "meter", "unit", "setpoints", "unsoldKwh", "curtailedKwh")
     title = words.say("limitedTitle", shown=count(len(shown)), count=count(len(figures.limited)))
-    yield _table([words.say(name) for name in names], rows, words=words, title=title, texts=(1, 0, 2, 3))
+    yield _table(
+        [words.say(name) for name in names],
+        rows,
+        words=words,
+        title=title,
+        texts=range(4),
+        wide=(1,),
+        width=WIDE_PERCENT,
+    )
 
 
 def _classes_table(figures: DayFigures, words: Wording) -> Document:
@@ -333,7 +371,7 @@ def _classes_table(figures: DayFigures, words: Wording) -> Document:
     if rows:
         rows.append([words.of("common.total"), count(total[0]), count(total[1]), kwh(total[2]), kwh(total[3])])
     columns = [words.say(name) for name in ("class", "meters", "setpoints", "unsoldKwh", "curtailedKwh")]
-    return _table(columns, rows, words=words, title=words.say("classesTitle"), total=True)
+    return _table(columns, rows, words=words, title=words.say("classesTitle"), total=True, width=NARROW_PERCENT)
 
 
 def _data(figures: DayFigures, words: Wording) -> Iterator[Document]:
@@ -343,7 +381,9 @@ def _data(figures: DayFigures, words: Wording) -> Iterator[Document]:
         for one in figures.orders
     ]  # fmt: skip
     names = ("orders", "ordersAccepted", "ordersRejected", "offered", "filled", "filledShare")
-    yield _table([words.say(name) for name in names], orders, words=words, title=words.say("ordersTitle"))
+    yield _table(
+        [words.say(name) for name in names], orders, words=words, title=words.say("ordersTitle"), width=NARROW_PERCENT
+    )
     window = {
         name: iso_utc(at)[:16].replace("T", " ") for name, at in seen_between_utc_s(figures.first, figures.last).items()
     }
@@ -380,7 +420,8 @@ def _laws(figures: DayFigures, words: Wording) -> Iterator[Document]:
          bad_if(bool(one.breaches), count(len(one.breaches)))]
         for one in figures.laws
     ]  # fmt: skip
-    yield _table([words.say(name) for name in ("law", "checked", "breaches")], rows, words=words)
+    columns = [words.say(name) for name in ("law", "checked", "breaches")]
+    yield _table(columns, rows, words=words, width=NARROW_PERCENT)
     breaches = [(law.law, *breach) for law in figures.laws for breach in law.breaches]
     shown: list[list[Cell]] = [
         [printable_text(f"{place}: {what}"), str(law), label_of_interval(interval)]
@@ -397,7 +438,9 @@ def _intervals(figures: DayFigures, words: Wording) -> Iterator[Document]:
         "columnLoss", "columnViolations", "columnSetpoints", "columnCurtailed", "columnVoltage", "columnLoading",
     )  # fmt: skip
     rows = [_interval_row(one) for one in figures.intervals]
-    yield _table([words.say(name) for name in names], rows, words=words, small=True)
+    yield _table(
+        [words.say(name) for name in names], rows, words=words, small=True, wide=(names.index("columnViolations"),)
+    )
 
 
 def _interval_row(one: IntervalFigures) -> list[Cell]:

@@ -15,9 +15,9 @@ from sqlmodel import Session
 
 from edge.contract.interval import iso_utc, label_of_interval
 from edge.contract.messages import CHANNELS
-from hub.reports.day_figures import DayFigures, IntervalFigures, LimitedSeller
-from hub.reports.read_day import account_groups, seen_between_utc_s
-from hub.reports.read_intervals import Span, read_pair_sums
+from hub.reports.day_figures import AccountTotal, DayFigures, IntervalFigures, LimitedSeller
+from hub.reports.read_day import seen_between_utc_s
+from hub.reports.read_intervals import Span
 from hub.store.tables import RefusedKind
 from hub.usecases.load_county import CountyModel
 
@@ -27,10 +27,6 @@ Table: TypeAlias = Callable[[Session, CountyModel, DayFigures], Iterator[Row]]
 
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
-_ACCOUNTS = text(
-    "SELECT account, sum(ledger_nano_yuan), sum(independent_nano_yuan) FROM account_total "
-    "WHERE interval BETWEEN :first AND :last GROUP BY account ORDER BY account"
-)
 _CURTAILED = text(
     "SELECT interval, order_id, meter, curtailed_wh, cause FROM curtailment WHERE interval BETWEEN :first AND :last"
 )
@@ -56,10 +52,10 @@ def intervals(_session: Session, _county: CountyModel, figures: DayFigures) -> I
         yield astuple(one)
 
 
-def modes(session: Session, _county: CountyModel, figures: DayFigures) -> Iterator[Row]:
+def modes(_session: Session, _county: CountyModel, figures: DayFigures) -> Iterator[Row]:
     """Yield the cleared volume of every interval, mode and kind of buyer, with the sums of energy x price."""
     yield "interval", "label", "mode", "buyer_party", "pairs", "energy_wh", "paid_nano_yuan", "received_nano_yuan"
-    for one in read_pair_sums(session, Span(figures.first, figures.last)):
+    for one in figures.pairs:
         label, sums = label_of_interval(one.interval), (one.energy_wh, one.paid_nano_yuan, one.received_nano_yuan)
         yield one.interval, label, one.mode, one.buyer_party.name, one.pairs, *sums
 
@@ -70,15 +66,13 @@ def energy(_session: Session, _county: CountyModel, figures: DayFigures) -> Iter
     yield from figures.energy_wh.items()
 
 
-def accounts(session: Session, county: CountyModel, figures: DayFigures) -> Iterator[Row]:
+def accounts(_session: Session, _county: CountyModel, figures: DayFigures) -> Iterator[Row]:
     """Yield every account, participants' accounts too, and their sum."""
-    groups, sums = account_groups(county), [0, 0]
-    yield "account", "group", "ledger_nano_yuan", "independent_nano_yuan"
-    for account, *totals in session.execute(_ACCOUNTS, Span(figures.first, figures.last).bounds):
-        ledger, independent = (int(total) for total in totals)
-        sums = [sums[0] + ledger, sums[1] + independent]
-        yield county.accounts.names[account], groups[account], ledger, independent
-    yield "sum", "", *sums
+    yield list(AccountTotal.__dataclass_fields__)
+    for one in figures.account_totals:
+        yield astuple(one)
+    totals = figures.account_totals
+    yield "sum", "", sum(one.ledger_nano_yuan for one in totals), sum(one.independent_nano_yuan for one in totals)
 
 
 def limited(_session: Session, _county: CountyModel, figures: DayFigures) -> Iterator[Row]:

@@ -1,7 +1,7 @@
 """Which characters the report's fonts can print. The typesetter says nothing of a missing glyph, so we ask before."""
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -41,3 +41,15 @@ def printable_text(text: str) -> str:
     """
     printable = printable_characters()
     return "".join(sign if sign in printable else f"[U+{ord(sign):04X}]" for sign in text)
+
+
+def texts_of(value: object) -> Iterator[str]:
+    """Yield every text in a document of mappings and sequences, names of its fields left out."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from texts_of(one)
+    elif isinstance(value, Sequence):
+        for one in value:
+            yield from texts_of(one)

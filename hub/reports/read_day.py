@@ -17,6 +17,7 @@ from hub.reports.day_figures import (
     MODES,
     STAGES,
     AccountFigures,
+    AccountTotal,
     BindingEdge,
     CurtailmentFigures,
     DayFigures,
@@ -26,6 +27,7 @@ from hub.reports.day_figures import (
     LimitedSeller,
     ModeFigures,
     OrderFigures,
+    PairSums,
     Provenance,
     ProvinceFigures,
     RefusedFigures,
@@ -33,7 +35,7 @@ from hub.reports.day_figures import (
     ViolatedElement,
     ViolationFigures,
 )
-from hub.reports.read_intervals import PairSums, Span, read_intervals, read_pair_sums
+from hub.reports.read_intervals import Span, read_intervals, read_pair_sums
 from hub.settlement.transfers import TransferKind
 from hub.store.readings import registers_at
 from hub.store.registry import county_of
@@ -48,7 +50,7 @@ WARM_UP_S = 1800
 
 _TOTALS = text(
     "SELECT account, sum(ledger_nano_yuan), sum(independent_nano_yuan) FROM account_total "
-    "WHERE interval BETWEEN :first AND :last GROUP BY account"
+    "WHERE interval BETWEEN :first AND :last GROUP BY account ORDER BY account"
 )
 _STATEMENTS = text(
     "SELECT account, total_fen, rounding_nano_yuan FROM statement "
@@ -134,6 +136,7 @@ def read_day_figures(session: Session, county: CountyModel, *, first: int, last:
     """Return the figures of the intervals first..last (inclusive) of one operating day."""
     span = Span(first, last)
     flows, pairs = _flows(session, span), read_pair_sums(session, span)
+    totals = _account_totals(session, county, span)
     registry = county.registry
     return DayFigures(
         day=day_of_interval(last),
@@ -146,10 +149,12 @@ def read_day_figures(session: Session, county: CountyModel, *, first: int, last:
         participants=len(registry.participants),
         meters_unread=_meters_unread(session, county, span),
         intervals=read_intervals(session, span, pairs),
+        pairs=pairs,
         modes=_modes(pairs),
         energy_wh=energy_totals_wh(session, county, first=first, last=last),
         province=_province(session, span, flows),
-        accounts=_accounts(session, county, span),
+        account_totals=totals,
+        accounts=_accounts(session, county, span, totals),
         flows=flows,
         orders=_orders(session, span),
         limited=_limited(session, county, span),
@@ -166,7 +171,7 @@ def read_day_figures(session: Session, county: CountyModel, *, first: int, last:
     )
 
 
-def account_groups(county: CountyModel) -> tuple[str, ...]:
+def _account_groups(county: CountyModel) -> tuple[str, ...]:
     """Return the name under which each account is shown, by position: its own, or its participant's seller class."""
     classes = {one.participant_id: one.seller_class for one in county.registry.participants}
     groups = []
@@ -200,17 +205,28 @@ def _modes(pairs: Iterable[PairSums]) -> tuple[ModeFigures, ...]:
     return tuple(ModeFigures(mode, *sums[mode]) for mode in MODES)
 
 
-def _accounts(session: Session, county: CountyModel, span: Span) -> tuple[AccountFigures, ...]:
+def _account_totals(session: Session, county: CountyModel, span: Span) -> tuple[AccountTotal, ...]:
+    """Return every account that an interval of the span was settled for, by position."""
+    names, groups = county.accounts.names, _account_groups(county)
+    return tuple(
+        AccountTotal(names[account], groups[account], int(ledger), int(independent))
+        for account, ledger, independent in session.execute(_TOTALS, span.bounds)
+    )
+
+
+def _accounts(
+    session: Session, county: CountyModel, span: Span, totals: Iterable[AccountTotal]
+) -> tuple[AccountFigures, ...]:
+    names = county.accounts.names
     statements = {
-        int(account): (int(total_fen), int(rounding))
+        names[account]: (int(total_fen), int(rounding))
         for account, total_fen, rounding in session.execute(_STATEMENTS, span.of_day)
     }
-    groups = account_groups(county)
     summed: dict[str, list[int]] = {}
-    rows = sorted((int(row[0]), int(row[1]), int(row[2])) for row in session.execute(_TOTALS, span.bounds))
-    for account, ledger, independent in rows:
-        sums = summed.setdefault(groups[account], [0, 0, 0, 0, 0])
-        for position, value in enumerate((1, ledger, independent, *statements.get(account, (0, 0)))):
+    for one in totals:
+        sums = summed.setdefault(one.group, [0, 0, 0, 0, 0])
+        row = (1, one.ledger_nano_yuan, one.independent_nano_yuan, *statements.get(one.account, (0, 0)))
+        for position, value in enumerate(row):
             sums[position] += value
     return tuple(
         AccountFigures(

@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from edge.contract.interval import day_of_interval, label_of_interval
 from hub.market.trades import Party
-from hub.reports.day_figures import MODES, STAGES, IntervalFigures
+from hub.reports.day_figures import MODES, STAGES, IntervalFigures, PairSums
 
 Columns = dict[str, int | None]
 
@@ -121,19 +121,6 @@ _EXCESS = text(
     "SELECT interval, stage, kind, count(*), max(excess_per_mille) FROM limit_violation "
     "WHERE interval BETWEEN :first AND :last GROUP BY interval, stage, kind"
 )
-
-
-@dataclass(frozen=True)
-class PairSums:
-    """All pairs of one interval and mode that the same kind of party bought. paid, received: energy x price."""
-
-    interval: int
-    mode: int
-    buyer_party: Party
-    pairs: int
-    energy_wh: int
-    paid_nano_yuan: int
-    received_nano_yuan: int
 
 
 def read_pair_sums(session: Session, span: Span) -> tuple[PairSums, ...]:

@@ -8,13 +8,13 @@ no longer than one.
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from hub.reports.glyphs import FONTS, check_printable
+from hub.reports.glyphs import FONTS, check_printable, texts_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 SECONDS_MAX = 120
@@ -34,7 +34,7 @@ def typeset(documents: Mapping[str, Mapping[str, Any]], template: Path, *, times
     """
     check_printable([template.read_text("utf-8")])
     for document in documents.values():
-        check_printable(_texts(document))
+        check_printable(texts_of(document))
     with TemporaryDirectory(prefix="report-") as folder, ExitStack() as started:
         processes = []
         for number, (name, document) in enumerate(documents.items()):
@@ -64,14 +64,3 @@ def _finished(process: "subprocess.Popen[bytes]", pdf: Path) -> bytes:
     if process.returncode != 0:
         raise ReportError(complaint.decode("utf-8", "replace").strip() or f"ended with status {process.returncode}")
     return pdf.read_bytes()
-
-
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from _texts(one)
-    elif isinstance(value, Sequence):
-        for one in value:
-            yield from _texts(one)

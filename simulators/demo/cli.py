@@ -246,18 +246,19 @@ def _check_that_it_listens(broker: str | None) -> None:
 
 
 def _run_folder(out: Path, run: Path | None, day: date, seed: int) -> Path:
+    """Return the run's folder; it is there, fit for this day and seed, and so is the folder of the report."""
+    option, folder = ("--out", out) if run is None else ("--run", run)
     try:
-        if run is None:
-            out.mkdir(parents=True, exist_ok=True)
-            return Path(tempfile.mkdtemp(prefix="run-", dir=out))
-        run.mkdir(parents=True, exist_ok=True)
-        check_prepared(run, day, seed)
+        if run is not None:
+            run.mkdir(parents=True, exist_ok=True)
+            check_prepared(run, day, seed)
+        option, folder = "--out", out
+        out.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix="run-", dir=out)) if run is None else run
     except PreparedError as error:
-        raise OptionError(f"--run {run}: {error}") from None
+        raise OptionError(f"{option} {folder}: {error}") from None
     except OSError as error:
-        option = "--out" if run is None else "--run"
-        raise OptionError(f"{option} {run or out}: {error.strerror}") from None
-    return run
+        raise OptionError(f"{option} {folder}: {error.strerror}") from None
 
 
 def _http_port(port: int | None, messages: Console) -> int:

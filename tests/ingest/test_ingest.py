@@ -31,6 +31,7 @@ from edge.contract.messages import (
     TradesMessage,
 )
 from edge.contract.messages import Fill as ContractFill
+from hub.mqtt import Ingest
 from hub.store.gateways import load_gateway_states
 from hub.store.setpoints import SetpointsForGateway, save_setpoints, sent_setpoints
 
@@ -124,6 +125,19 @@ def test_a_new_boot_starts_at_its_own_first_message(hub: Any, gateways: Any) -> 
     gateway.send(1, "iv", readings(1, 300, instant=T + 2700, boot="b2"))
     hub.pump_until(lambda: any(receipt.boot == "b2" for receipt in gateway.receipts))
     assert [receipt.upto for receipt in gateway.receipts if receipt.boot == "b2"] == [1]
+
+
+def test_a_hub_that_starts_again_goes_on_where_its_receipts_ended(hub: Any, gateways: Any) -> None:
+    gateway = gateways[0]
+    for seq in (1, 2, 4):
+        gateway.send(seq, "iv", readings(seq, 100 * seq, instant=T + 900 * seq))
+    hub.pump_until(lambda: hub.counters().get("readings_admitted") == 3)
+    hub.ingest = Ingest(hub.engine, hub.connection, hub.registry, hub.setpoints)
+    gateway.send(3, "iv", readings(3, 300, instant=T + 2700))
+    hub.pump_until(lambda: any(receipt.upto == 4 for receipt in gateway.receipts))
+    gateway.send(5, "iv", readings(5, 499, instant=T + 4500))
+    hub.pump_until_receipts([gateway])
+    assert [value for *_, value in stored(hub)] == [100, 200, 300, 400, 499]
 
 
 BAD: list[tuple[str, Callable[[int], bytes]]] = [
@@ -265,6 +279,26 @@ def test_a_killed_broker_costs_nothing(hub: Any, gateways: Any, broker: Any) -> 
     assert stored(hub) == sorted(expected)
     assert hub.counters()["readings_admitted"] == len(expected)
     assert hub.refusals() == {}
+
+
+def test_what_came_over_an_earlier_connection_is_not_acknowledged_on_this_one(
+    hub: Any, gateways: Any, broker: Any, until: Callable[..., None]
+) -> None:
+    """The broker counts packet ids from 1 on every connection: an old id would acknowledge another message."""
+    sent: list[str] = []
+    hub.connection._client.on_log = lambda _client, _data, _level, line: sent.append(line)
+    gateways[0].send(1, "iv", readings(1, 100))
+    old = hub.connection.take(1, timeout_s=30)
+    broker.kill()
+    until(lambda: hub.connection.is_subscribed, "the hub is back", [])
+    gateways[1].send(1, "iv", readings(1, 100, meter="M000005"))
+    new: list[Any] = []
+    until(lambda: bool(new) or new.extend(hub.connection.take(1)) or bool(new), "a new message", gateways[1:])
+    assert (old[0].mid, old[0].epoch < new[0].epoch) == (new[0].mid, True)
+    hub.connection.acknowledge(old)
+    assert not [line for line in sent if "PUBACK (Mid" in line and line.startswith("Sending")]
+    hub.connection.acknowledge(new)
+    assert [line for line in sent if line == f"Sending PUBACK (Mid: {new[0].mid})"]
 
 
 def test_what_could_not_be_committed_is_neither_acknowledged_nor_lost(hub: Any, gateways: Any) -> None:

@@ -63,9 +63,7 @@ def test_a_gap_is_estimated_by_a_named_rule_and_made_good(market):
     assert market.rows("SELECT law, place FROM law_violation") == []
 
 
-def test_a_reading_that_comes_late_changes_nothing_whether_or_not_the_hub_restarts(
-    make_market, market, second_sqlite_url
-):
+def test_a_late_reading_changes_nothing_whether_or_not_the_hub_restarts(make_market, market, second_sqlite_url):
     undisturbed = run(market, gap=frozenset({HOUSE}), late=True)
     flags = undisturbed.rows("SELECT DISTINCT flags FROM reading WHERE flags <> 0")
     assert flags == [(ReadingFlag.LATE.value,)]

@@ -239,6 +239,7 @@ class Physics:
         self.generation_w: dict[int, int] = {}
         self.charge_w: dict[int, int] = {}
         self.net_w: dict[int, dict[str, int]] = {}
+        self.offered_w: dict[int, list[int]] = {}
         self.now = begin
 
     def run(self, weather: Weather | None = None) -> None:
@@ -283,19 +284,20 @@ class Physics:
             row = int(name[1:]) - 1
             net[row] = net_w * 1000
             plant[row] = max(net[row] + load[row] + battery[row], 0)
-        for (interval, name), limit_w in self.limits.items():
-            row = int(name[1:]) - 1
-            if interval == self.now and net[row] > limit_w * 1000:
-                plant[row] -= net[row] - limit_w * 1000
-                net[row] = limit_w * 1000
         inside = np.array([site.kind is MeterKind.INTERNAL for site in SITES])
         gateway = next(row for row, site in enumerate(SITES) if site.kind is MeterKind.MICROGRID_GATEWAY)
         net[gateway] = net[inside].sum()
-        limit_w = self.limits.get((self.now, meter_id(gateway)))
-        if limit_w is not None and net[gateway] > limit_w * 1000:
-            cut = net[gateway] - limit_w * 1000
-            row = next(row for row, site in enumerate(SITES) if site.kind is MeterKind.INTERNAL and site.plant_kw)
-            net[row], plant[row], net[gateway] = net[row] - cut, plant[row] - cut, limit_w * 1000
+        self.offered_w[self.now] = (net // 1000).tolist()
+        for (interval, name), limit_w in self.limits.items():
+            row = int(name[1:]) - 1
+            cut = net[row] - limit_w * 1000
+            if interval != self.now or cut <= 0:
+                continue
+            net[row] -= cut
+            if row == gateway:  # the microgrid's own plant stands behind a meter of its own
+                row = next(row for row, site in enumerate(SITES) if site.kind is MeterKind.INTERNAL and site.plant_kw)
+                net[row] -= cut
+            plant[row] -= cut
         reactive = np.where(net < 0, -net // 5, 0)
         self.generation_w[self.now], self.charge_w[self.now] = int(plant.sum()) // 1000, int(battery.sum()) // 1000
         return {
@@ -350,16 +352,15 @@ def orders_at(
     sell_prices: Mapping[str, int] | None = None,
     skip: frozenset[str] = frozenset(),
 ) -> dict[str, tuple[Order, ...]]:
-    """Return the orders for an interval by gateway: each direct meter's energy of two intervals before, in lots.
+    """Return the orders for an interval by gateway: what each direct meter offered two intervals before, in lots.
 
     :param sell_prices: other prices of single sellers, by meter id
     :param skip: meters that place no order
     """
-    start, end = physics.registers(interval - 2), physics.registers(interval - 1)
-    net = (end - start)[:, CHANNELS.index(EXPORT)] - (end - start)[:, CHANNELS.index(IMPORT)]
+    net = physics.offered_w[interval - 2]
     found: dict[str, list[Order]] = {}
     for row, site in enumerate(SITES):
-        energy_wh = abs(int(net[row])) // 10 * 10
+        energy_wh = abs(net[row]) // 40 * 10
         sells = net[row] > 0 and site.sale is _MODE_1
         buys = net[row] < 0 and site.supply is _DIRECT
         if not (sells or buys) or not energy_wh or meter_id(row) in skip:

@@ -1,0 +1,28 @@
+"""Whole days: minutes each, so they are collected only when they are asked for by `-m soak` (`make soak`)."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "soak: whole days; run by make soak")
+
+
+def pytest_ignore_collect(config: pytest.Config) -> bool | None:
+    return None if config.option.markexpr == "soak" else True
+
+
+@pytest.fixture(scope="session")
+def demo_process() -> ModuleType:
+    path = Path(__file__).parents[1] / "scenario" / "demo_process.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
