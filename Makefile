@@ -14,11 +14,11 @@ help:  ## this list
 setup: .venv/ready  ## the environment in .venv, from the lock file
 
 .venv/ready: requirements.lock pyproject.toml
-	@.ci/python-ready $(PYTHON)
-	@echo "setup: environment in .venv (about two minutes the first time)"
-	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@.ci/python-ready $(PYTHON) >&2
+	@echo "setup: environment in .venv (a few minutes the first time)" >&2
+	@$(PYTHON) -m venv .venv >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . >&2
 	@touch .venv/ready
 
 demo: setup  ## one operating day of the demo county, with console; ARGS="--exit --json" and others: see --help

@@ -123,9 +123,15 @@ class Workbench:
             self._made.append(folder)
         return self._made[0]
 
-    def slow_runs(self) -> int:
-        """Return how often a contender is timed that takes seconds: three times at most."""
+    @property
+    def few_runs(self) -> int:
+        """How often a contender is timed that takes seconds: three times at most."""
         return min(self.runs, 3)
+
+    @property
+    def many_runs(self) -> int:
+        """How often a contender is timed that takes milliseconds."""
+        return 3 * self.runs
 
 
 def time_in_turn(ours: Contender, peer: Contender | None, *, runs: int, peer_runs: int) -> tuple[Timed, Timed | None]:

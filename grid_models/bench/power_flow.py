@@ -173,7 +173,7 @@ def _compare_day(network: Network, day: MadeUpDay, peer: PandapowerPeer, workben
         Contender("power-grid-model batch", lambda _run: partial(power_flow.solve, p_mw, q_mvar), n_states),
         Contender(PEER_NAME, lambda _run: peer.solve_sample, peer.sample.size),
         runs=workbench.runs,
-        peer_runs=workbench.slow_runs(),
+        peer_runs=workbench.few_runs,
     )
     result = power_flow.solve(p_mw, q_mvar)
     if result.failures:
@@ -192,8 +192,8 @@ def _compare_one(network: Network, day: MadeUpDay, peer: PandapowerPeer, workben
     ours, theirs = time_in_turn(
         Contender("power-grid-model", lambda _run: partial(power_flow.solve, one_p, one_q)),
         Contender(PEER_NAME, lambda _run: partial(peer.solve, noon)),
-        runs=workbench.runs,
-        peer_runs=workbench.runs,
+        runs=workbench.many_runs,
+        peer_runs=workbench.many_runs,
     )
     return Comparison("one AC power flow", Show.MILLISECONDS, "flows", ours, theirs, "")
 
@@ -206,8 +206,8 @@ def _compare_check(network: Network, day: MadeUpDay, peer: PandapowerPeer, workb
     ours, theirs = time_in_turn(
         Contender("check_states", lambda _run: partial(model.check_states, p_w, q_var)),
         Contender(f"{PEER_NAME}, limits compared", lambda _run: partial(peer.check, noon)),
-        runs=workbench.runs,
-        peer_runs=workbench.runs,
+        runs=workbench.many_runs,
+        peer_runs=workbench.many_runs,
     )
     (state,) = model.check_states(p_w, q_var)
     assert isinstance(state, CheckedState), "the day's states have solutions"

@@ -31,7 +31,12 @@ from hub.usecases.load_county import INTERVALS_AN_HOUR, NONE, County, CountyFold
 from hub.usecases.measure_energy import EnergyMeasurement
 from hub.usecases.open_accounts import open_accounts
 from hub.usecases.prepare_county import PrepareError, load_county
-from hub.usecases.record_prices import record_day_ahead_prices, record_indicative_price, record_real_time_price
+from hub.usecases.record_prices import (
+    record_day_ahead_prices,
+    record_indicative_price,
+    record_province_settlement,
+    record_real_time_price,
+)
 from hub.usecases.run_gate import run_gate
 from hub.usecases.save_clearing import save_law_violations
 from hub.usecases.settle_interval import settle, settlement_inputs
@@ -42,7 +47,9 @@ INTERVAL: Final = first_interval_of_day(DAY)
 
 SEED: Final = 1
 LOT_WH: Final = 10
+DAY_AHEAD_UYUAN_PER_KWH: Final = 358_000
 INDICATIVE_UYUAN_PER_KWH: Final = 350_000
+REAL_TIME_UYUAN_PER_KWH: Final = 339_000
 SESSION_PARAMETERS: Final = {
     "price_floor_uyuan_per_kwh": 0,
     "price_cap_uyuan_per_kwh": 1_500_000,
@@ -102,6 +109,14 @@ def settle_made_up_interval(session: Session, county: County) -> SettledInterval
     limited_wh = np.where(cleared.setpoint_wh >= 0, np.minimum(net_wh, cleared.setpoint_wh), net_wh)
     _read(session, model, INTERVAL + 1, registers + _interval_energy(model, limited_wh))
     measured = measurement.of_interval(session, model, INTERVAL)
+    gateway = measured.gateway(model)
+    record_province_settlement(
+        session,
+        INTERVAL,
+        import_wh=gateway.import_wh,
+        export_wh=gateway.export_wh,
+        nano_yuan=(gateway.import_wh - gateway.export_wh) * REAL_TIME_UYUAN_PER_KWH,
+    )
     violations = [*settle(session, model, measured), *check_metered_state(session, model, measured)]
     save_law_violations(session, INTERVAL, violations)
     return SettledInterval(model, settlement_inputs(session, model, measured), len(violations))
@@ -159,9 +174,9 @@ def _read(session: Session, model: CountyModel, interval: int, registers: Int64A
 
 
 def _publish_prices(session: Session) -> None:
-    record_day_ahead_prices(session, INTERVAL, [INDICATIVE_UYUAN_PER_KWH + 8_000])
+    record_day_ahead_prices(session, INTERVAL, [DAY_AHEAD_UYUAN_PER_KWH])
     record_indicative_price(session, INTERVAL, INDICATIVE_UYUAN_PER_KWH)
-    record_real_time_price(session, INTERVAL, INDICATIVE_UYUAN_PER_KWH - 11_000)
+    record_real_time_price(session, INTERVAL, REAL_TIME_UYUAN_PER_KWH)
 
 
 def _orders(model: CountyModel, net_wh: Int64Array) -> list[Row]:

@@ -56,7 +56,7 @@ def measure(workbench: Workbench) -> Outcome:
         ours, peer = (
             stack.enter_context(sqlite_database(workbench.folder, f"ingest-{who}")) for who in ("ours", "peer")
         )
-        timed, timed_peer = _time_both(registry, (ours, peer), sample, workbench.slow_runs())
+        timed, timed_peer = _time_both(registry, (ours, peer), sample, workbench.few_runs)
         versions = versions_of(("sqlmodel", "sqlalchemy")) | {ours.name: server_version(ours)}
     n_registers = sum(len(point.channels) for point in registry.metering_points)
     what = f"one instant: {n_meters:,} meters, {n_registers:,} registers"

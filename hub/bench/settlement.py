@@ -58,7 +58,7 @@ def compare(inputs: SettlementInputs, workbench: Workbench) -> Outcome:
         ("one interval, legs and ledger only", legs, one_pass),
         ("one interval, whole", whole, by_row),
     )
-    comparisons = tuple(_compare(what, ours, peer, workbench.runs) for what, ours, peer in rows)
+    comparisons = tuple(_compare(what, ours, peer, workbench.many_runs) for what, ours, peer in rows)
     pairs = sum(session.pairs.energy_wh.size for session in inputs.sessions)
     size = (
         f"{len(inputs.standing.meter_id):,} metering points, {n_accounts:,} accounts, {pairs:,} pairs, "

@@ -136,7 +136,7 @@ def _compare(bulk: Bulk, ours: Database, peer: Database, n_rows: int, workbench:
         fields = [dict(zip(bulk.names, row, strict=True)) for row in bulk.make(run, n_rows)]
         return partial(_write_by_add_all, peer, bulk.row_class, fields)
 
-    runs = workbench.slow_runs()
+    runs = workbench.few_runs
     timed, timed_peer = time_in_turn(
         Contender("bulk statement", write_ours, n_rows),
         Contender("SQLModel add_all", write_peer, n_rows),

@@ -17,7 +17,10 @@ class MissingGlyphError(ValueError):
 def printable_characters() -> frozenset[str]:
     """Return the characters that every font of the report holds."""
     ttf = importlib.import_module("fontTools.ttLib")  # not with the hub: see typesetting.py
-    held = [frozenset(chr(code) for code in ttf.TTFont(FONTS / name, lazy=True).getBestCmap()) for name in FONT_FILES]
+    held = []
+    for name in FONT_FILES:
+        with ttf.TTFont(FONTS / name, lazy=True) as font:
+            held.append(frozenset(chr(code) for code in font.getBestCmap()))
     return frozenset.intersection(*held)
 
 

@@ -54,8 +54,11 @@ class MeterSpan:
 
 
 def insert_readings(session: Session, rows: Sequence[Row]) -> int:
-    """Write reading rows (columns as READING_NAMES) and return how many were written; a key that is there stays."""
-    return insert_rows(session, ReadingRow, READING_NAMES, rows, OnConflict.KEEP)
+    """Write reading rows (columns as READING_NAMES) and return how many were written.
+
+    :raises hub.store.bulk.RowRefusedError: if a key is there already: the caller's memory of what stands is out of date
+    """
+    return insert_rows(session, ReadingRow, READING_NAMES, rows, OnConflict.FAIL)
 
 
 def save_meter_spans(session: Session, spans: dict[int, MeterSpan]) -> None:

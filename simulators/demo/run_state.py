@@ -7,6 +7,7 @@ A process owes a Hello after it was started, a Quiet after an Advance, an Answer
 Hello again and is told the same Advance again, and after its Quiet the same Ask. Time may move only when nobody owes.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import assert_never
@@ -15,6 +16,7 @@ from edge.contract.control import Advance, Answer, Ask, Failed, FromConductor, F
 from edge.contract.interval import iso_utc
 
 QUIET_LIMIT_S = 60.0
+ANSWER_LIMIT_S = 240.0
 RESTARTS_MAX = 5
 SIGKILL = 9
 
@@ -117,12 +119,14 @@ class ProcessState:
 class RunState:
     """All processes of a run. Methods take what happened and return what to do about it.
 
-    :param quiet_limit_s: how long a process may owe something before the run ends
+    :param quiet_limit_s: how long a process may owe a Hello or a Quiet before the run ends
+    :param answer_limit_s: how long it may owe an Answer; time stands still then, and a whole day is summed up
     """
 
-    def __init__(self, quiet_limit_s: float = QUIET_LIMIT_S) -> None:
+    def __init__(self, quiet_limit_s: float = QUIET_LIMIT_S, answer_limit_s: float = ANSWER_LIMIT_S) -> None:
         self._processes: dict[str, ProcessState] = {}
         self._quiet_limit_s = quiet_limit_s
+        self._answer_limit_s = answer_limit_s
 
     def expect(self, name: str, now_s: float, *, restartable: bool) -> None:
         """Note that the process was started for the first time and owes its Hello."""
@@ -219,18 +223,25 @@ class RunState:
             self._put(replace(process, since_s=now_s))
 
     def check_patience(self, now_s: float) -> None:
-        """Check that nobody has owed something for longer than the limit.
+        """Check that nobody has owed something for longer than the limit for it.
 
         :raises NotQuietError: naming who waits, and for what
         """
-        late = [
-            process
-            for process in self._processes.values()
-            if not isinstance(process.owes, OwesNothing) and now_s - process.since_s > self._quiet_limit_s
-        ]
-        if late:
-            text = f"no quiet for {self._quiet_limit_s:g} s: {self.waiting_text()}"
-            raise NotQuietError(text, late[0].name)
+        for process in self._processes.values():
+            limit_s = self._limit_s(process.owes)
+            if now_s - process.since_s > limit_s:
+                raise NotQuietError(f"no quiet for {limit_s:g} s: {self.waiting_text()}", process.name)
+
+    def _limit_s(self, owes: Owes) -> float:
+        match owes:
+            case OwesHello() | OwesQuiet():
+                return self._quiet_limit_s
+            case OwesAnswer():
+                return self._answer_limit_s
+            case OwesNothing():
+                return math.inf
+            case _:
+                assert_never(owes)
 
     def waiting_text(self) -> str:
         """Return who owes what, in words; "nobody" if all are quiet."""

@@ -1,3 +1,4 @@
+import contextlib
 import os
 import signal
 import socket
@@ -103,12 +104,16 @@ def test_a_hub_that_comes_back_adopts_the_broker_that_was_left_running(folder: P
     left_running = int(line)
     assert psutil.pid_exists(left_running)
     broker = EmbeddedBroker(folder)
-    broker.start()
-    assert broker.process_id == left_running
-    os.kill(left_running, signal.SIGKILL)
-    until(lambda: broker.process_id != left_running and connects(broker.port))
-    last = broker.process_id
-    broker.stop()
+    try:
+        broker.start()
+        assert broker.process_id == left_running
+        os.kill(left_running, signal.SIGKILL)
+        until(lambda: broker.process_id != left_running and connects(broker.port))
+        last = broker.process_id
+    finally:
+        broker.stop()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(left_running).kill()
     assert not psutil.pid_exists(last)
 
 

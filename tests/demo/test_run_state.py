@@ -142,6 +142,16 @@ def test_patience_ends_and_names_who_waits_for_what() -> None:
     assert "edge-1" not in str(caught.value)
 
 
+def test_an_answer_may_take_longer_than_a_quiet_but_not_forever() -> None:
+    state = RunState(quiet_limit_s=60.0, answer_limit_s=240.0)
+    state.expect("hub", 0.0, restartable=True)
+    state.received("hub", Hello("hub", "hub", 1), 0.0)
+    state.ask("hub", "summary", 100.0)
+    state.check_patience(340.0)
+    with pytest.raises(NotQuietError, match="no quiet for 240 s: hub has not answered 'summary'"):
+        state.check_patience(341.0)
+
+
 def test_after_a_kill_everybody_gets_the_full_time_again() -> None:
     state = announced("edge-1", "hub", quiet_limit_s=60.0)
     state.advance(["edge-1"], NOON, 0.0)

@@ -88,6 +88,12 @@ class Conductor:
         self.say(role, Ask(what))
         return bytes(self.wait_for(role, Answer).document)
 
+    def failure(self, role: str) -> str:
+        """Return why the process says that it ends."""
+        while not isinstance(message := self._heard[role].get(timeout=WAIT_S), Failed):
+            pass
+        return message.reason
+
     def wait_for(self, role: str, kind: type) -> Any:
         """Return the next message of the kind; what comes before it is passed over, except a failure."""
         deadline_s = time.monotonic() + WAIT_S

@@ -12,6 +12,7 @@ from sqlmodel import Session
 
 from edge.contract.messages import CHANNELS, IMPORT, Quality, Reading
 from edge.contract.registry import Registry
+from hub.store.bulk import RowRefusedError
 from hub.store.counters import read_counters
 from hub.store.engine import open_engine, sqlite_url
 from hub.store.quarantine import refusal_counts
@@ -211,6 +212,18 @@ def test_nothing_stands_of_a_transaction_that_did_not_commit(desk: Desk) -> None
     desk.admit(load(200, T + 900), load(50, T + 900), commit=False)
     assert (desk.stored(), desk.counters(), desk.refusals()) == (before, counters, {})
     assert reasons(desk.admit(load(150, T + 900))) == ["Admitted"]
+
+
+def test_a_memory_that_is_out_of_date_writes_nothing(desk: Desk) -> None:
+    desk.admit(load(50, T - 900))
+    other = Desk(desk.engine, desk.registry)
+    other.admit(load(100, T))
+    before = desk.stored()
+    with pytest.raises(RowRefusedError, match="reading"):
+        desk.admit(load(100, T), load(60, T, meter="M000003"))
+    assert desk.stored() == before
+    desk.restart()
+    assert reasons(desk.admit(load(100, T), load(60, T, meter="M000003"))) == ["Duplicate", "Admitted"]
 
 
 arrivals = st.lists(

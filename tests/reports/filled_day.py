@@ -93,10 +93,14 @@ def registry(county: str = "c1") -> Registry:
         for place in range(4):
             number = 4 * area + place
             channels = CHANNELS if place == 0 else CHANNELS[:4]
-            points.append(_point(number, AREAS[area], kinds[place], channels, supplies[place], sales[place]))
+            points.append(
+                _point(number, AREAS[area], kinds[place], channels, supply=supplies[place], sale=sales[place])
+            )
             participants.append(Participant(f"P{number + 1:05d}", classes[place]))
     points.append(
-        _point(GATEWAY_METER, "county", MeterKind.COUNTY_GATEWAY, CHANNELS[:2], SupplyMode.NONE, SaleMode.NONE)
+        _point(
+            GATEWAY_METER, "county", MeterKind.COUNTY_GATEWAY, CHANNELS[:2], supply=SupplyMode.NONE, sale=SaleMode.NONE
+        )
     )
     participants.append(Participant(f"P{GATEWAY_METER + 1:05d}", None))
     gateways = [
@@ -354,7 +358,7 @@ def refuse(session: Session) -> None:
 
 
 def _point(
-    number: int, unit: str, kind: MeterKind, channels: tuple[str, ...], supply: SupplyMode, sale: SaleMode
+    number: int, unit: str, kind: MeterKind, channels: tuple[str, ...], *, supply: SupplyMode, sale: SaleMode
 ) -> MeteringPoint:
     return MeteringPoint(
         meter_id=f"M{number + 1:06d}",
