@@ -398,16 +398,18 @@ def _data(figures: DayFigures, words: Wording) -> Iterator[Document]:
         title=words.say("refusedTitle"),
         note=words.say("refusedNote", **window),
         texts=(1, 0),
+        width=WIDE_PERCENT,
     )
     by_rule = _gap_rows(figures.gap_rules, lambda rule: words.named("report", f"rule-{rule}"))
     by_gateway = _gap_rows(figures.gap_gateways[:ROWS_SHOWN], printable_text)
     columns = [words.say(name) for name in ("registers", "meters", "intervalCount")]
-    yield _table(
+    rules = _table(
         [words.say("rule"), *columns], by_rule, words=words, title=words.say("gapsTitle"), note=words.say("gapsNote")
     )
-    if by_gateway:
-        title = words.say("gapGateways", shown=count(len(by_gateway)), count=count(len(figures.gap_gateways)))
-        yield _table([words.say("gateway"), *columns], by_gateway, words=words, title=title)
+    shown, all_gateways = count(len(by_gateway)), count(len(figures.gap_gateways))
+    title = words.say("gapGateways", shown=shown, count=all_gateways)
+    gateways = _table([words.say("gateway"), *columns], by_gateway, words=words, title=title)
+    yield _row(rules, gateways) if by_gateway else rules
 
 
 def _gap_rows(gaps: Sequence[GapFigures], name_of: Callable[[str], str]) -> list[list[Cell]]:

@@ -53,12 +53,13 @@ class MeterSpan:
     last_utc_s: int
 
 
-def insert_readings(session: Session, rows: Sequence[Row]) -> int:
+def insert_readings(session: Session, rows: Sequence[Row], on_conflict: OnConflict = OnConflict.KEEP) -> int:
     """Write reading rows (columns as READING_NAMES) and return how many were written.
 
-    :raises hub.store.bulk.RowRefusedError: if a key is there already: the caller's memory of what stands is out of date
+    :raises hub.store.bulk.RowRefusedError: if on_conflict is FAIL and a key is there already
     """
-    return insert_rows(session, ReadingRow, READING_NAMES, rows, OnConflict.FAIL)
+    assert on_conflict is not OnConflict.REPLACE, "readings are append-only"
+    return insert_rows(session, ReadingRow, READING_NAMES, rows, on_conflict)
 
 
 def save_meter_spans(session: Session, spans: dict[int, MeterSpan]) -> None:

@@ -18,7 +18,7 @@ from sqlmodel import Session
 from edge.contract.energy import register_difference_wh
 from edge.contract.messages import CHANNELS, Quality, Reading
 from edge.contract.registry import Registry
-from hub.store.bulk import Row
+from hub.store.bulk import OnConflict, Row
 from hub.store.counters import add_to_counters
 from hub.store.quarantine import Refusal, save_refusals
 from hub.store.readings import (
@@ -139,6 +139,8 @@ def admit_readings(
     """Decide on the readings of some messages in their order, write what follows, and return one outcome a reading.
 
     Rows, quarantine and counters go into the session's transaction; nothing is committed here.
+
+    :raises hub.store.bulk.RowRefusedError: if the memory is out of date, because another process wrote readings
     """
     admission = _Admission(session, memory, messages, moment)
     outcomes = [tuple(admission.decide(message, reading) for reading in message.readings) for message in messages]
@@ -182,9 +184,9 @@ class _Admission:
         return self._decide_older(meter, reading, values)
 
     def flush(self) -> None:
-        """Write the noted rows."""
+        """Write the noted rows; one that is there already means that the memory is out of date, and raises."""
         self._rows.sort()
-        insert_readings(self._session, self._rows)
+        insert_readings(self._session, self._rows, OnConflict.FAIL)
         last = self._memory.last
         spans = {meter: MeterSpan(last[meter].first_utc_s, last[meter].instant_utc_s) for meter in self._touched}
         save_meter_spans(self._session, spans)

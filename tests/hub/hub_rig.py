@@ -178,7 +178,7 @@ class GatewayClient:
         with self._changed:
             assert self._changed.wait_for(holds, timeout=WAIT_S), f"{self.gateway.gateway_id}: {what}"
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Disconnect."""
         self._client.disconnect()
         self._client.loop_stop()
@@ -222,6 +222,11 @@ class HubProcess:
         """Start the process."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen([*PROGRAM, *self._arguments], stdout=log, stderr=log, cwd=self._run)
+
+    @property
+    def is_running(self) -> bool:
+        """Tell whether the process is there."""
+        return self._process is not None and self._process.poll() is None
 
     def kill(self) -> None:
         """Kill it (-9) and wait until it is dead."""
@@ -281,9 +286,7 @@ def province_process(folder: Path, conductor: Conductor, day: str) -> Iterator[s
             process.kill()
 
 
-def gateway_clients(county: str, gateways: tuple[Gateway, ...], run: Path) -> list[GatewayClient]:
-    """Return a client for every gateway, with the credentials that `hub prepare` wrote."""
-    return [
-        GatewayClient(county, gateway, json.loads((run / "credentials" / f"{gateway.gateway_id}.json").read_text()))
-        for gateway in gateways
-    ]
+def gateway_client(county: str, gateway: Gateway, run: Path) -> GatewayClient:
+    """Return a client for the gateway, with the credential that `hub prepare` wrote."""
+    credential = json.loads((run / "credentials" / f"{gateway.gateway_id}.json").read_text())
+    return GatewayClient(county, gateway, credential)

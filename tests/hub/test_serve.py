@@ -2,7 +2,7 @@
 
 import json
 import stat
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import httpx
 import pytest
@@ -73,9 +73,9 @@ class Run:
         stack.callback(self.hub.clean_up)
         self.hub.start()
         conductor.hello("hub")
-        self.gateways = rig.gateway_clients("toy", toy.registry().gateways, run)
-        for gateway in self.gateways:
-            stack.callback(gateway.stop)
+        self.gateways = [
+            stack.enter_context(closing(rig.gateway_client("toy", gateway, run))) for gateway in toy.registry().gateways
+        ]
 
     def publish(self, interval, *, wait=True):
         """Let time pass to the instant; every gateway publishes its readings and orders."""

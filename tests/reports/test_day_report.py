@@ -153,6 +153,8 @@ def test_what_is_abnormal_is_named_on_page_one(figures: DayFigures) -> None:
     assert "left out of the energy balance: 3." in pages[0]
     assert "Breaches of laws: 1 (law 6)." in pages[0]
     assert "account 线路 [U+9F98]: off by 5" in "\n".join(pages)
+    assert "Highest and lowest voltage" in pages[0]  # the charts give way, page one stays one page
+    assert "Energy balance" in pages[1]
 
 
 def test_a_day_without_any_result_still_has_a_report(

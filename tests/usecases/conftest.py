@@ -51,6 +51,16 @@ def second_sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
     return sqlite_url(tmp_path / "second.db")
 
 
+@pytest.fixture(scope="session")
+def undisturbed(toy: ModuleType, toy_folder: Path, toy_county: County, sqlite_template: Path) -> Iterator[Any]:
+    """A market after its whole run, to compare with; nobody changes it."""
+    path = toy_folder.parent / "undisturbed.db"
+    shutil.copy(sqlite_template, path)
+    market = _sibling("toy_market").ToyMarket(toy, sqlite_url(path), toy_folder, toy_county).whole_run()
+    yield market
+    market.close()
+
+
 @pytest.fixture
 def market(make_market: Callable[..., Any], migrated_sqlite_url: str) -> Any:
     return make_market(migrated_sqlite_url)

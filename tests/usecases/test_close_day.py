@@ -8,8 +8,8 @@ from hub.usecases.close_day import close_operating_day
 NANO_YUAN_PER_FEN = 10_000_000
 
 
-def test_statements_add_up_from_postings_to_fen(market):
-    market.whole_run()
+def test_statements_add_up_from_postings_to_fen(undisturbed):
+    market = undisturbed
     model = market.model
     ledger = dict(market.rows("SELECT account, sum(ledger_nano_yuan) FROM account_total GROUP BY account"))
     statements = market.rows(
@@ -47,8 +47,8 @@ def test_statements_add_up_from_postings_to_fen(market):
     assert rounding == -sum(totals.values()) != 0
 
 
-def test_the_rounding_postings_follow_the_days_own(market):
-    market.whole_run()
+def test_the_rounding_postings_follow_the_days_own(undisturbed):
+    market = undisturbed
     rows = market.rows("SELECT interval, seq, kind, amount_nano_yuan FROM posting ORDER BY interval, seq")
     for interval in range(market.first, market.last + 1):
         assert [seq for at, seq, *_ in rows if at == interval] == list(range(sum(at == interval for at, *_ in rows)))

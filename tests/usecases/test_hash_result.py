@@ -139,9 +139,9 @@ def test_what_was_refused_repeated_or_counted_does_not_matter(run):
     assert hash_now(run) != expected
 
 
-def test_a_run_has_the_same_hash_on_both_databases(make_market, postgresql_url, market):
+def test_a_run_has_the_same_hash_on_both_databases(make_market, postgresql_url, undisturbed):
     """The whole way from readings to statements, on PostgreSQL as on SQLite."""
-    one, other = market.whole_run(), make_market(postgresql_url).whole_run()
+    one, other = undisturbed, make_market(postgresql_url).whole_run()
     assert hash_now(one) == hash_now(other)
     left, right = one.everything(), other.everything()
     assert left.keys() == right.keys()

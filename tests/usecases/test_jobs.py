@@ -49,8 +49,8 @@ def test_the_table_stands_in_the_order_of_the_design(market):
     assert tuple(job.name for job in market.jobs()) == NAMES
 
 
-def test_each_instant_has_its_jobs(market):
-    market.whole_run()
+def test_each_instant_has_its_jobs(undisturbed):
+    market = undisturbed
     every = {interval: {name for name, at in marks(market) if at == interval} for interval in range(-2, 4)}
     gate = set(NAMES[:2]) | set(NAMES[3:6])
     settling = {NAMES[2]} | set(NAMES[6:9])
@@ -105,9 +105,7 @@ def test_a_job_in_time_only_is_left_out_when_its_instant_is_over(market):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_crash_between_work_and_commit_leaves_no_trace(make_market, market, second_sqlite_url, name):
-    undisturbed = market.whole_run()
-    market = make_market(second_sqlite_url)
+def test_a_crash_between_work_and_commit_leaves_no_trace(undisturbed, market, name):
     for interval in range(market.first - 2, market.last + 2):
         market.take_in(interval)
         jobs = [crashing(job) if job.name == name else job for job in market.jobs()]

@@ -49,8 +49,8 @@ def assert_money_is_exact(market):
     assert market.rows("SELECT * FROM law_violation") == []
 
 
-def test_every_leg_carries_energy_and_the_money_is_exact(market):
-    market.whole_run()
+def test_every_leg_carries_energy_and_the_money_is_exact(undisturbed):
+    market = undisturbed
     assert_money_is_exact(market)
     kinds = {kind for (kind,) in market.rows("SELECT DISTINCT kind FROM posting WHERE energy_wh <> 0")}
     assert len(kinds) >= 15, kinds
@@ -82,8 +82,8 @@ def test_the_gateway_is_settled_as_the_province_settles_it(market, exported):
         )
 
 
-def test_the_schedule_of_the_cleared_interval_reaches_the_province(market):
-    market.whole_run()
+def test_the_schedule_of_the_cleared_interval_reaches_the_province(undisturbed):
+    market = undisturbed
     scheduled = {row[0]: row[1:] for row in market.rows("SELECT interval, import_wh, export_wh FROM exchange_schedule")}
     assert scheduled == market.province.schedules
     assert sorted(scheduled) == list(range(market.first, market.last + 1))

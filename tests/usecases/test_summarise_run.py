@@ -13,16 +13,6 @@ from hub.usecases.summarise_run import summarise_run
 from simulators.demo.summary import LAWS, decode_hub_summary
 
 
-@pytest.fixture(params=["market", "on_postgresql"])
-def run(request):
-    return request.getfixturevalue(request.param).whole_run()
-
-
-@pytest.fixture
-def on_postgresql(make_market, postgresql_url):
-    return make_market(postgresql_url)
-
-
 def summary_of(market, **how):
     with Session(market.engine) as session:
         document = summarise_run(
@@ -31,7 +21,12 @@ def summary_of(market, **how):
     return decode_hub_summary(json.dumps(document).encode())
 
 
-def test_the_summary_is_the_agreed_one(run):
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_the_summary_is_the_agreed_one(request, database):
+    if database == "sqlite":
+        run = request.getfixturevalue("undisturbed")
+    else:
+        run = request.getfixturevalue("make_market")(request.getfixturevalue("postgresql_url")).whole_run()
     summary = summary_of(run)
     assert summary.metering_points == len(run.toy.SITES)
     assert summary.intervals == 3
@@ -49,7 +44,8 @@ def test_the_summary_is_the_agreed_one(run):
     assert summary.report == {"zh": "day.zh.pdf"}
 
 
-def test_the_energy_is_that_of_the_devices(run):
+def test_the_energy_is_that_of_the_devices(undisturbed):
+    run = undisturbed
     energy = summary_of(run).energy
     intervals = range(run.first, run.last + 1)
     physics = run.physics
@@ -67,7 +63,8 @@ def loads(run):
     return [run.toy.weather_of(interval).load_per_mille for interval in range(run.first, run.last + 1)]
 
 
-def test_the_province_is_what_the_province_says(run):
+def test_the_province_is_what_the_province_says(undisturbed):
+    run = undisturbed
     summary = summary_of(run)
     settled = [run.province.settled[interval] for interval in range(run.first, run.last + 1)]
     assert summary.province.import_wh == sum(one.metered_import_wh for one in settled)
@@ -79,7 +76,8 @@ def test_the_province_is_what_the_province_says(run):
     assert summary.money_nano_yuan["province"] == exchange + upstream_loss
 
 
-def test_volumes_are_those_of_the_pairs(run):
+def test_volumes_are_those_of_the_pairs(undisturbed):
+    run = undisturbed
     traded = summary_of(run).traded_wh
     by_mode = dict(run.rows("SELECT mode, sum(energy_wh) FROM pair GROUP BY mode"))
     assert {
