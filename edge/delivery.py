@@ -12,7 +12,7 @@ from typing import NamedTuple
 from edge.contract.messages import ReceiptMessage
 
 WINDOW_MESSAGES = 32
-RECEIPT_TIMEOUT_FIRST_S = 1.0
+RECEIPT_TIMEOUT_FIRST_S = 3.0
 RECEIPT_TIMEOUT_MAX_S = 5.0
 
 

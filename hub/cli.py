@@ -22,6 +22,7 @@ from hub.main import WebServerError, prepare_hub, serve
 from hub.mqtt import HubConnectionError
 from hub.province import ProvinceUrlError
 from hub.settings import Settings, SettingsError, read_settings
+from hub.settlement.accounts import AccountTableError
 from hub.store.engine import StoreUrlError
 from hub.store.parameters import ParametersChangedError
 from hub.store.registry import NoCountyError
@@ -39,6 +40,7 @@ KNOWN_ERRORS = (
     NoCountyError,
     CountyFolderError,
     RegistryError,
+    AccountTableError,
     BrokerError,
     HubConnectionError,
     ProvinceUrlError,
@@ -73,8 +75,11 @@ def prepare(
     """Make the schema, load the registry, issue a credential for every gateway, configure the broker."""
     with one_line_errors():
         settings = read_settings(os.environ, county=county, run=run, database=database, broker=broker)
-        prepared = prepare_hub(settings)
-        _remember(settings, broker)
+        try:
+            prepared = prepare_hub(settings)
+            _remember(settings, broker)
+        except OSError as error:
+            raise PrepareError(f"{error.filename or run}: {error.strerror}") from None
     document = {
         "county": prepared.county,
         "gateways": prepared.gateways,

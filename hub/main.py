@@ -263,7 +263,8 @@ def _listen(address: Address) -> socket.socket:
     try:
         return socket.create_server((address.host, address.port), family=family)
     except OSError as error:
-        raise WebServerError(f"the console cannot listen on {address}: {error.strerror}") from None
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise WebServerError(f"the console cannot listen on {address}: {reason}") from None
 
 
 @contextmanager

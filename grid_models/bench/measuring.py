@@ -8,8 +8,9 @@ import gc
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias, assert_never
 
@@ -102,6 +103,7 @@ class Workbench:
 
     runs: how often each contender is timed. small: tiny cases, to see that everything runs. database: URL of a
     PostgreSQL server's database, if that is to be measured too. folder: an empty folder, thrown away at the end.
+    make_county: writes the demo county into a folder, for the benchmarks that need one and were given none.
     """
 
     runs: int
@@ -110,18 +112,15 @@ class Workbench:
     folder: Path
     make_county: Callable[[Path], None]
     given_county: Path | None = None
-    _made: list[Path] = field(default_factory=list)
 
-    @property
+    @cached_property
     def county(self) -> Path:
-        """Return a county's folder, as `microbalance county` writes it: the given one, else the demo's, made once."""
+        """A county's folder, as `microbalance county` writes it: the given one, else the demo's, made once."""
         if self.given_county is not None:
             return self.given_county
-        if not self._made:
-            folder = self.folder / "county"
-            self.make_county(folder)
-            self._made.append(folder)
-        return self._made[0]
+        folder = self.folder / "county"
+        self.make_county(folder)
+        return folder
 
     @property
     def few_runs(self) -> int:

@@ -29,7 +29,8 @@ FLOOR_UYUAN_PER_KWH, CAP_UYUAN_PER_KWH = 0, 1_500_000
 INDICATIVE_UYUAN_PER_KWH: Final = 350_000
 TARIFF_UYUAN_PER_KWH: Final = {"<1kV": 200_000, "10(20)kV": 180_000, "110kV": 140_000}
 ENERGY_MAX_WH: Final = 2_500
-SELLER_SHARE: Final = 0.45
+SELLER_SHARES: Final = (0.05, 0.85)
+CLEAN_SHARE: Final = 0.6
 LIMITED_SHARE: Final = 0.3
 NEVER_REACHED_WH: Final = 2**40
 """Stands for "no limit" in the linear program, which takes no number as large as 2**62."""
@@ -112,8 +113,8 @@ def made_up_market(n_orders: int, n_edges: int) -> MarketCase:
     tree = BalanceTree(
         unit_id=tuple(unit_id),
         parent=parent,
-        export_limit_wh=np.where(limited, draws.integers(0, area_wh, parent.size), NO_LIMIT_WH),
-        import_limit_wh=np.where(limited, draws.integers(0, 2 * area_wh, parent.size), NO_LIMIT_WH),
+        export_limit_wh=np.where(limited, draws.integers(0, area_wh // 2, parent.size), NO_LIMIT_WH),
+        import_limit_wh=np.where(limited, draws.integers(0, area_wh // 2, parent.size), NO_LIMIT_WH),
         fee_uyuan_per_kwh=fees.edge_fee_uyuan_per_kwh,
     )
     orders = _orders(draws, n_orders, n_units=parent.size, area_wh=area_wh)
@@ -192,7 +193,9 @@ def _orders(draws: np.random.Generator, n_orders: int, *, n_units: int, area_wh:
     n_books = book_unit.size
     n_direct = n_orders - n_books - 2
     assert n_direct > 0, "fewer orders than books"
-    sells = draws.random(n_direct) < SELLER_SHARE
+    unit = draws.integers(1, n_units, n_direct)
+    # Some units have surplus and some lack energy, so that limits bind in both directions.
+    sells = draws.random(n_direct) < draws.uniform(*SELLER_SHARES, n_units)[unit]
     price = np.where(sells, draws.integers(150, 500, n_direct), draws.integers(250, 750, n_direct)) * 1_000
     book_side = np.tile([side for _, side in BOOKS], n_units - 2)
     tie_wh = area_wh * n_units
@@ -204,7 +207,7 @@ def _orders(draws: np.random.Generator, n_orders: int, *, n_units: int, area_wh:
     return OrderBatch(
         interval=1,
         order_id=tuple(f"O{number:06d}" for number in range(n_orders)),
-        unit=column(draws.integers(1, n_units, n_direct), book_unit, [0, 0]),
+        unit=column(unit, book_unit, [0, 0]),
         meter=column(np.arange(n_direct), np.full(n_books, -1), [-1, -1]),
         side=column(np.where(sells, TradeSide.SELL, TradeSide.BUY), book_side, [TradeSide.SELL, TradeSide.BUY]).astype(
             np.int8
@@ -222,7 +225,7 @@ def _orders(draws: np.random.Generator, n_orders: int, *, n_units: int, area_wh:
             np.where(book_side == TradeSide.SELL, FLOOR_UYUAN_PER_KWH, CAP_UYUAN_PER_KWH),
             [INDICATIVE_UYUAN_PER_KWH + gateway_fee, INDICATIVE_UYUAN_PER_KWH],
         ),
-        clean=column(draws.random(n_direct) < SELLER_SHARE, np.zeros(n_books), [0, 0]).astype(np.bool_),
+        clean=column(draws.random(n_direct) < CLEAN_SHARE, np.zeros(n_books), [0, 0]).astype(np.bool_),
         submitted_utc_s=column(draws.integers(0, 5, n_direct), np.full(n_books, 9), [9, 9]),
     )
 

@@ -62,7 +62,7 @@ def _zero(figures: DayFigures, words: Wording) -> Document:
 
 
 def _tile(name: str, value: str, unit: str, note: str, *, bad: bool = False) -> Document:
-    return {"name": name, "value": value, "unit": unit, "note": note, "bad": bad}
+    return {"name": name, "value": f"▲ {value}" if bad else value, "unit": unit, "note": note, "bad": bad}
 
 
 def _energy_tiles(figures: DayFigures, words: Wording) -> Iterator[Document]:

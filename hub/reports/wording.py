@@ -1,6 +1,6 @@
 """How a report words things in one language: texts of the catalogue, and numbers with their separators.
 
-A cell of a table is a text, or a text with `fine` print (further digits) or a `tone` ("bad", "faint").
+A cell of a table is a text, or a text with `fine` print (further digits) or a `tone` (of the template).
 """
 
 from dataclasses import dataclass
@@ -95,4 +95,4 @@ def percent_of_mpercent(mpercent: int | None) -> str:
 
 def bad_if(is_bad: bool, cell: str) -> Cell:
     """Return the cell, marked if it shows something abnormal: a colour and a sign, so that grey print shows it too."""
-    return {"text": f"▲ {cell}", "tone": "bad"} if is_bad else cell
+    return {"text": f"▲ {cell}", "tone": "red"} if is_bad else cell

@@ -7,8 +7,10 @@ and readings are left out: they change nothing, and that shows here.
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import text
+from msgspec.json import encode as encode_json
+from sqlalchemy import Connection
 from sqlmodel import Session
 
 from hub.store.engine import is_postgresql
@@ -59,13 +61,25 @@ TABLES = (
 def hash_result(session: Session) -> str:
     """Return the result hash of everything in the store, as 64 hexadecimal digits."""
     digest = hashlib.sha256()
+    connection = session.connection()
     # SQLite compares texts byte by byte; PostgreSQL only does so when it is told.
-    bytewise = 'COLLATE "C"' if is_postgresql(session.connection()) else "COLLATE BINARY"
+    bytewise = 'COLLATE "C"' if is_postgresql(connection) else "COLLATE BINARY"
     for table in TABLES:
         digest.update(f"\n{table.name}\n".encode())
         order = table.order.format(bytewise=bytewise)
-        statement = text(f'SELECT {table.columns} FROM "{table.name}" WHERE {table.condition} ORDER BY {order}')  # noqa: S608
-        found = session.connection().execute(statement, execution_options={"stream_results": True})
-        for rows in found.partitions(ROWS_AT_ONCE):
-            digest.update("".join(f"{tuple(row)!r}\n" for row in rows).encode())
+        query = f'SELECT {table.columns} FROM "{table.name}" WHERE {table.condition} ORDER BY {order}'  # noqa: S608
+        # Millions of rows: the driver's own rows, in parts, are several times faster than the toolkit's.
+        cursor = _cursor(connection, table.name)
+        try:
+            cursor.execute(query)
+            while rows := cursor.fetchmany(ROWS_AT_ONCE):
+                digest.update(encode_json(rows))
+        finally:
+            cursor.close()
     return digest.hexdigest()
+
+
+def _cursor(connection: Connection, name: str) -> Any:  # noqa: ANN401
+    """Return a cursor of the driver; on PostgreSQL a named one, which leaves the rows with the server until asked."""
+    driver: Any = connection.connection
+    return driver.cursor(name=f"hash_{name}") if is_postgresql(connection) else driver.cursor()

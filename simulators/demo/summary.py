@@ -103,10 +103,20 @@ class WorldEnergy(msgspec.Struct, frozen=True):
     loss_inside_microgrids: int
 
 
+class WorstCase(msgspec.Struct, frozen=True):
+    """The element that was worst off. value: per unit for a voltage, and of the rating for a loading (1.4 = 140 %)."""
+
+    element: str
+    interval: int
+    value: float
+
+
 class WorldStress(msgspec.Struct, frozen=True):
-    """How often limits were broken, summed over intervals, and in how many intervals any was."""
+    """How often limits were broken, summed over intervals, in how many intervals any was, and the worst of all."""
 
     violating_intervals: int
+    highest_voltage: WorstCase
+    worst_transformer: WorstCase
     buses_too_high: int
     buses_too_low: int
     transformers_overloaded: int
@@ -280,6 +290,7 @@ def summarise(
         },
         "setpoints": hub.setpoints,
         "curtailed_wh": hub.curtailed_wh,
+        "held_back_wh": world.energy_wh.curtailed,
         "laws": {law: msgspec.to_builtins(result) for law, result in sorted(hub.laws.items())},
         "province": {"hub": msgspec.to_builtins(hub.province), "province": msgspec.to_builtins(_legs(settled))},
         "world": msgspec.json.decode(world_document),
@@ -329,7 +340,7 @@ def _energy_checks(facts: RunFacts, hub: HubSummary, world: WorldSummary) -> Ite
     for name, metered_wh, physical_wh, tolerance_wh in (
         ("gateway import", hub.energy.gateway_import_wh, physical.gateway_import, 1),
         ("gateway export", hub.energy.gateway_export_wh, physical.gateway_export, 1),
-        ("loss", hub.energy.loss_wh, physical.loss - physical.loss_inside_microgrids, 2 * hub.metering_points),
+        ("loss", hub.energy.loss_wh, physical.loss, 2 * hub.metering_points),
     ):
         yield Check(
             f"{name} metered = physical",

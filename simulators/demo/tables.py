@@ -88,11 +88,22 @@ def _network_rows(summary: Summary) -> dict[str, str]:
     counted = {"uncontrolled": world.without_control.violations, **hub.violations}
     counted["world"] = world.with_control.violations
     rows = _grouped({f"violations 越限, {_VIOLATIONS.get(key, key)}": number for key, number in counted.items()})
-    return rows | {"setpoints 限值指令": f"{hub.setpoints:,}", "curtailed 弃电": f"{hub.curtailed_wh:,} Wh"}
+    free, held = world.without_control, world.with_control
+    return rows | {
+        "highest voltage, without and with control 最高电压": (
+            f"{free.highest_voltage.value:.3f} / {held.highest_voltage.value:.3f} pu"
+        ),
+        "worst transformer, without and with control 最重变压器": (
+            f"{free.worst_transformer.value:.1%} / {held.worst_transformer.value:.1%}"
+        ),
+        "setpoints 限值指令": f"{hub.setpoints:,}",
+        "fills curtailed by rule 按规则弃电": f"{hub.curtailed_wh:,} Wh",
+        "generation held back by setpoints 限发电量": f"{world.energy_wh.curtailed:,} Wh",
+    }
 
 
 def _kill_rows(summary: Summary) -> dict[str, str]:
-    return {f"{kill.what} ({kill.tries} tries)": f"{kill.unreceipted:,}" for kill in summary.facts.kills}
+    return {f"{kill.what}": f"{kill.unreceipted:,}" for kill in summary.facts.kills}
 
 
 def _effort_rows(summary: Summary) -> dict[str, str]:
@@ -107,7 +118,7 @@ def _grouped(rows: Mapping[str, int]) -> dict[str, str]:
 
 
 def _table(title: str, heads: tuple[str, str], rows: Mapping[str, str]) -> Table:
-    table = Table(title=title or None, title_justify="left", min_width=60)
+    table = Table(title=title or None, title_justify="left", min_width=76)
     table.add_column(heads[0])
     table.add_column(heads[1], justify="right")
     for name, value in rows.items():

@@ -36,9 +36,9 @@ def new_workbench(tmp_path: Path) -> Callable[..., Workbench]:
     return make
 
 
-def make_workbench(folder: Path, **given: object) -> Workbench:
+def make_workbench(tmp_path: Path, **given: object) -> Workbench:
     def nobody_makes_one(_folder: Path) -> None:
         raise AssertionError("no county is to be made")
 
-    defaults = {"runs": 1, "small": True, "database": None, "folder": folder, "make_county": nobody_makes_one}
+    defaults = {"runs": 1, "small": True, "database": None, "folder": tmp_path, "make_county": nobody_makes_one}
     return Workbench(**{**defaults, **given})

@@ -1,7 +1,6 @@
 """`microbalance bench`: a list, one object, one line for what is wrong."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -39,14 +38,13 @@ def two_benches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(microbalance, "BENCHES", table)
 
 
-def test_all_benchmarks_give_one_json_object(toy_folder: Path) -> None:
-    command = [sys.executable, "-m", "microbalance", "bench", "all", "--small", "--json", "--runs", "1"]
-    outcome = subprocess.run(
-        [*command, "--county", str(toy_folder)], capture_output=True, text=True, check=False, timeout=120
-    )
-    assert outcome.returncode == 0, outcome.stderr
-    assert outcome.stderr == ""
-    document = json.loads(outcome.stdout)
+def test_all_benchmarks_run_and_give_one_json_object(
+    toy_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = call(monkeypatch, "all", "--small", "--json", "--runs", "1", "--county", str(toy_folder))
+    said = capsys.readouterr()
+    assert (status, said.err) == (0, "")
+    document = json.loads(said.out)
     assert list(document["benches"]) == list(microbalance.BENCHES)
     assert document["failed"] == {}
     assert document["small"] is True
@@ -54,7 +52,11 @@ def test_all_benchmarks_give_one_json_object(toy_folder: Path) -> None:
     assert document["date"].endswith("UTC")
     for bench in document["benches"].values():
         assert len(bench["load_average"]["before"]) == 3
+        assert bench["versions"]
         assert all(row["ours"]["seconds_of_one"] > 0 for row in bench["rows"])
+        compared = [row for row in bench["rows"] if row["peer"] is not None]
+        assert all(row["ratio"] > 0 for row in compared)
+        assert any(row["agreed"] for row in compared)
 
 
 def test_without_a_name_they_are_listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

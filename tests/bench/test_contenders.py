@@ -1,7 +1,6 @@
-"""Each benchmark runs on tiny cases; the peer's result is ours, and one that is not would be noticed."""
+"""The peers' results are ours, on tiny cases, and one that is not would be noticed."""
 
 import dataclasses
-import importlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,26 +13,13 @@ from sqlalchemy import text
 from sqlmodel import Session
 
 from grid_models.bench import power_flow
-from grid_models.bench.measuring import BenchError, Outcome, Workbench
+from grid_models.bench.measuring import BenchError, Workbench
 from grid_models.networks import read_network
 from grid_models.power_flow import PowerFlow
 from hub.bench import county_interval, ingest, market, report, settlement, store
 from hub.bench.databases import postgresql_database, sqlite_database, table_content
 from hub.market.tree_clearing import clear
 from hub.settlement.interval_settlement import settle_interval
-from microbalance import BENCHES
-
-
-@pytest.mark.parametrize("name", BENCHES)
-def test_every_benchmark_runs_and_says_what_was_equal(name: str, workbench: Workbench) -> None:
-    outcome: Outcome = importlib.import_module(BENCHES[name][0]).measure(workbench)
-    compared = [row for row in outcome.comparisons if row.peer is not None]
-    assert compared
-    assert outcome.versions
-    assert any(row.agreed for row in compared)
-    for row in outcome.comparisons:
-        assert min(row.ours.seconds) > 0
-        assert row.ratio is None or row.ratio > 0
 
 
 @settings(max_examples=40, deadline=None)
@@ -194,7 +180,7 @@ def test_a_county_that_cannot_be_used_gets_one_line(
     (folder / "registry.json").write_text("{}")
     for bench in (ingest, settlement, report):
         with pytest.raises(BenchError, match=r"registry\.json"):
-            bench.measure(new_workbench(given_county=folder, folder=Path(tmp_path)))
+            bench.measure(new_workbench(given_county=folder))
     (folder / "network.json").write_text("{}")
     with pytest.raises(BenchError, match=r"network\.json"):
         power_flow.measure(new_workbench(given_county=folder))

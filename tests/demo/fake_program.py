@@ -126,11 +126,13 @@ def physics(what: str) -> dict[str, object]:
     intervals = int(last) - int(first)
     energy = {"gateway_import": IMPORT_WH * intervals, "gateway_export": EXPORT_WH * intervals, "loss": 0}
     names = ("buses_too_high", "buses_too_low", "transformers_overloaded", "transformers_reversed", "lines_overloaded")
+    worst = {"element": "one", "interval": int(first), "value": 1.0}
+    extremes = {"highest_voltage": worst, "worst_transformer": worst}
     return {
         "intervals": intervals,
         "energy_wh": energy | dict.fromkeys(("generation", "curtailed", "load", "loss_inside_microgrids"), 0),
-        "with_control": {"violating_intervals": 0} | dict.fromkeys(names, 0),
-        "without_control": {"violating_intervals": 1} | dict.fromkeys(names, 2),
+        "with_control": {"violating_intervals": 0} | extremes | dict.fromkeys(names, 0),
+        "without_control": {"violating_intervals": 1} | extremes | dict.fromkeys(names, 2),
     }
 
 

@@ -32,6 +32,7 @@ STRESS = {
     "transformers_reversed": 4,
     "lines_overloaded": 5,
     "highest_voltage": {"element": "bus 7", "interval": FIRST, "value": 1.09},
+    "worst_transformer": {"element": "transformer 3", "interval": FIRST, "value": 1.4},
 }
 
 
@@ -279,4 +280,6 @@ def test_the_tables_name_what_does_not_hold() -> None:
     assert "meter M000001 is lost" in shown
     assert "1,234,567" in shown
     assert "out/report.pdf" in shown
+    assert "1.090 / 1.090 pu" in shown
+    assert "140.0%" in shown
     assert "ab" * 32 in shown

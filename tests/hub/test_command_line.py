@@ -75,6 +75,13 @@ def test_prepare_with_units_in_a_circle(county, tmp_path):
     fails(cli.app, arguments, "does not hang on the root")
 
 
+def test_prepare_with_a_participant_of_a_system_accounts_name(county, tmp_path):
+    text = (county / "registry.json").read_text()
+    (county / "registry.json").write_text(text.replace('"P00001"', '"D_sup"'))
+    arguments = ["prepare", "--county", str(county), "--run", str(tmp_path / "run")]
+    fails(cli.app, arguments, "account 'D_sup' would stand twice")
+
+
 @pytest.mark.parametrize(
     ("option", "value", "what"),
     [
@@ -85,7 +92,6 @@ def test_prepare_with_units_in_a_circle(county, tmp_path):
         ("--database", "mysql://127.0.0.1/hub", "database 'mysql' is not supported"),
         ("--database", "sqlite://", "must be a file"),
         ("--database", "sqlite:////nowhere/at/all/hub.db", "unable to open database file"),
-        ("--database", "postgresql://127.0.0.1:seven/hub", "the database URL is not one"),
         ("--database", "postgresql://market@127.0.0.1:1/hub", "connection"),
     ],
 )
@@ -95,7 +101,11 @@ def test_prepare_with_a_bad_url(county, tmp_path, option, value, what):
 
 def test_prepare_into_a_place_that_is_no_folder(county, tmp_path):
     (tmp_path / "file").write_text("")
-    fails(cli.app, ["prepare", "--county", str(county), "--run", str(tmp_path / "file" / "run")], "file/run")
+    fails(
+        cli.app,
+        ["prepare", "--county", str(county), "--run", str(tmp_path / "file" / "run")],
+        "file/run: Not a directory",
+    )
 
 
 def test_prepare_again_for_another_county(county, tmp_path):
@@ -206,4 +216,4 @@ def test_a_port_in_use_is_one_line_of_the_program_itself(toy_folder, prepared, r
         done = subprocess.run([*rig.PROGRAM, "hub", *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == f"microbalance hub: the console cannot listen on 127.0.0.1:{port}: Address already in use\n"
-    assert not (prepared / "broker" / "nats.pid").exists()
+    assert rig.HubProcess([], prepared).broker_process_id() is None

@@ -1,6 +1,8 @@
 """Bad input is refused for its own reason, counted and shown, and changes nothing; a bad command line gets one line."""
 
+import csv
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +29,8 @@ def test_each_offence_is_refused_for_its_own_reason_and_counted(disturbed):
     refused = disturbed.summary["refused"]
     assert refused.keys() == set(REASONS.values())
     assert all(count > 0 for count in refused.values())
+    with Path(disturbed.summary["report"]["csv refused"]).open(encoding="utf-8-sig") as file:
+        assert {row["reason"] for row in csv.DictReader(file)} == refused.keys()
 
 
 def test_nothing_else_changed(disturbed, noon):

@@ -12,6 +12,9 @@ from edge.contract.registry import decode_registry
 INTERVALS = 16
 INSTANTS = INTERVALS + 3  # two instants of warm-up, and the last interval's end
 PSS_LIMIT_BYTES = 3_000_000_000
+REGISTERS_WH = 500
+"""Thousands of registers show whole Wh; each difference is up to 1 Wh off, either way: about 50 Wh in the sum."""
+
 DAY = "2016-05-17"
 
 
@@ -103,13 +106,12 @@ def test_congestion_is_seen_before_and_resolved_by_setpoints(summary):
 
 def test_loss_comes_from_registers_and_agrees_with_physics(summary):
     energy, physics = summary["energy_wh"], summary["world"]["energy_wh"]
-    lost_wh = physics["loss"] - physics["loss_inside_microgrids"]
     assert energy["loss"] > 0
-    assert abs(energy["loss"] - lost_wh) <= summary["metering_points"], "a register difference is off by less than 1 Wh"
-    assert energy["loss"] != lost_wh, "the same number to the Wh would have come from a model, not from registers"
+    assert energy["loss"] != physics["loss"], "the same number to the Wh would not have come from registers"
+    for name in ("loss", "generation", "load", "gateway_export"):
+        assert abs(energy[name] - physics[name]) <= REGISTERS_WH, name
     supplied = energy["gateway_import"] + energy["generation"] + energy["discharge"]
     assert supplied == energy["gateway_export"] + energy["load"] + energy["charge"] + energy["loss"]
-    assert abs(energy["gateway_export"] - physics["gateway_export"]) <= 1
 
 
 def test_what_it_needed_is_printed_and_within_bounds(summary):
@@ -130,10 +132,13 @@ def test_the_report_can_be_read(summary, language, words):
 
 def test_the_accounts_of_the_report_sum_to_zero(summary):
     rows = rows_of(summary["report"]["csv accounts"])
-    amounts = {row["account"]: int(row["nano_yuan"]) for row in rows}
-    assert amounts.pop("sum") == 0
-    assert sum(amounts.values()) == 0
-    assert amounts == summary["money_nano_yuan"]
+    assert (rows[-1]["account"], int(rows.pop()["ledger_nano_yuan"])) == ("sum", 0)
+    assert all(row["ledger_nano_yuan"] == row["independent_nano_yuan"] for row in rows)
+    assert sum(int(row["independent_nano_yuan"]) for row in rows) == 0
+    groups = dict.fromkeys(summary["money_nano_yuan"], 0)
+    for row in rows:
+        groups[row["group"]] += int(row["ledger_nano_yuan"])
+    assert groups == summary["money_nano_yuan"]
 
 
 def test_the_intervals_of_the_report_sum_to_the_summary(summary):
@@ -143,12 +148,22 @@ def test_the_intervals_of_the_report_sum_to_the_summary(summary):
     for column, total in (
         ("export_wh", summary["energy_wh"]["gateway_export"]),
         ("import_wh", summary["energy_wh"]["gateway_import"]),
-        ("loss_wh", summary["energy_wh"]["loss"]),
+        *((f"{mode}_wh", summary["traded_wh"][mode]) for mode in ("mode_1", "mode_2", "mode_3")),
         ("setpoints", summary["setpoints"]),
         ("curtailed_wh", summary["curtailed_wh"]),
         ("violations_metered", summary["violations"]["metered"]),
     ):
-        assert sum(int(row[column]) for row in rows) == total
+        assert sum(int(row[column]) for row in rows) == total, column
+    assert all(int(row["account_sum_nano_yuan"]) == 0 for row in rows)
+    # What a microgrid loses behind its gateway meter is its own affair, and no loss of the county's market.
+    physics = summary["world"]["energy_wh"]
+    settled_wh = sum(int(row["loss_wh"]) for row in rows)
+    assert abs(settled_wh - (physics["loss"] - physics["loss_inside_microgrids"])) <= REGISTERS_WH
+
+
+def test_the_report_says_that_nothing_was_missing_or_refused(summary):
+    assert rows_of(summary["report"]["csv gaps"]) == []
+    assert rows_of(summary["report"]["csv refused"]) == []
 
 
 def test_the_report_names_whom_it_hit(summary):
