@@ -6,7 +6,7 @@ from the store, row by row, and not kept.
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -47,9 +47,7 @@ _REFUSED = text(
 
 def intervals(_session: Session, _county: CountyModel, figures: DayFigures) -> Iterator[Row]:
     """Yield every interval with all its figures (IntervalFigures)."""
-    yield list(IntervalFigures.__dataclass_fields__)
-    for one in figures.intervals:
-        yield astuple(one)
+    yield from _listed(IntervalFigures, figures.intervals)
 
 
 def modes(_session: Session, _county: CountyModel, figures: DayFigures) -> Iterator[Row]:
@@ -68,18 +66,14 @@ def energy(_session: Session, _county: CountyModel, figures: DayFigures) -> Iter
 
 def accounts(_session: Session, _county: CountyModel, figures: DayFigures) -> Iterator[Row]:
     """Yield every account, participants' accounts too, and their sum."""
-    yield list(AccountTotal.__dataclass_fields__)
-    for one in figures.account_totals:
-        yield astuple(one)
+    yield from _listed(AccountTotal, figures.account_totals)
     totals = figures.account_totals
     yield "sum", "", sum(one.ledger_nano_yuan for one in totals), sum(one.independent_nano_yuan for one in totals)
 
 
 def limited(_session: Session, _county: CountyModel, figures: DayFigures) -> Iterator[Row]:
     """Yield every seller whom limits hit, most hit first."""
-    yield list(LimitedSeller.__dataclass_fields__)
-    for one in figures.limited:
-        yield astuple(one)
+    yield from _listed(LimitedSeller, figures.limited)
 
 
 def curtailed(session: Session, county: CountyModel, figures: DayFigures) -> Iterator[Row]:
@@ -137,6 +131,13 @@ def write_csv(path: Path, rows: Iterable[Row]) -> None:
     """Write the rows as CSV (RFC 4180); a byte-order mark tells spreadsheets that the text is UTF-8."""
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         csv.writer(file, lineterminator="\r\n").writerows(rows)
+
+
+def _listed(kind: type[IntervalFigures | AccountTotal | LimitedSeller], ones: Iterable[object]) -> Iterator[Row]:
+    """Yield the names of the fields of a kind of figures, then each one's values."""
+    names = list(kind.__dataclass_fields__)
+    yield names
+    yield from map(attrgetter(*names), ones)
 
 
 def _sorted(session: Session, query: TextClause, figures: DayFigures) -> list[tuple[Any, ...]]:
