@@ -70,13 +70,14 @@ def prepare(
     run: RunOption,
     database: DatabaseOption = None,
     broker: BrokerOption = None,
+    new: Annotated[bool, typer.Option("--new", help="Refuse a database on which a run has begun.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make the schema, load the registry, issue a credential for every gateway, configure the broker."""
     with one_line_errors():
         settings = read_settings(os.environ, county=county, run=run, database=database, broker=broker)
         try:
-            prepared = prepare_hub(settings)
+            prepared = prepare_hub(settings, must_be_unused=new)
             _remember(settings, broker)
         except OSError as error:
             raise PrepareError(f"{error.filename or run}: {error.strerror}") from None

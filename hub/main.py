@@ -40,7 +40,7 @@ from hub.store.registry import load_registry
 from hub.store.schema import migrate
 from hub.usecases.load_county import County
 from hub.usecases.open_accounts import open_accounts
-from hub.usecases.prepare_county import HUB_USER, issue_credentials, load_county, read_credential
+from hub.usecases.prepare_county import HUB_USER, check_unused, issue_credentials, load_county, read_credential
 from hub.usecases.summarise_run import summarise_run
 
 logger = logging.getLogger(__name__)
@@ -68,9 +68,10 @@ class Prepared:
     credentials: Path
 
 
-def prepare_hub(settings: Settings) -> Prepared:
+def prepare_hub(settings: Settings, *, must_be_unused: bool = False) -> Prepared:
     """Make the schema, load the registry, issue credentials and write the broker's configuration; may be repeated.
 
+    :param must_be_unused: whether to refuse a database on which a run has begun
     :raises hub.usecases.prepare_county.PrepareError: if the county or the folder cannot be used
     """
     settings.run.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -78,6 +79,8 @@ def prepare_hub(settings: Settings) -> Prepared:
     engine = open_engine(settings.database_url)
     try:
         registry = load_county(engine, settings.county / "registry.json")
+        if must_be_unused:
+            check_unused(engine)
         with Session(engine) as session:
             open_accounts(session, registry)
             save_parameters(

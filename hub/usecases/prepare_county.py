@@ -13,12 +13,13 @@ from pathlib import Path
 
 import msgspec
 from sqlalchemy import Engine
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from edge.contract.registry import Registry, RegistryError, decode_registry
 from edge.contract.topics import is_name
 from hub.market.registry_columns import units_in_tree_order
 from hub.store.registry import county_of, load_registry, save_registry
+from hub.store.tables import MeterStatusRow
 
 HUB_USER = "hub"
 SECRET_BYTES = 16
@@ -62,6 +63,16 @@ def load_county(engine: Engine, registry_path: Path) -> Registry:
         elif present != (registry.county, digest):
             raise PrepareError(f"the database holds another registry, of county {present[0]!r}")
     return registry
+
+
+def check_unused(engine: Engine) -> None:
+    """Check that no run has begun on the database: it holds no reading.
+
+    :raises PrepareError: if it holds one
+    """
+    with Session(engine) as session:
+        if session.exec(select(MeterStatusRow.meter).limit(1)).first() is not None:
+            raise PrepareError("the database holds readings of an earlier run; a new run needs an empty one")
 
 
 def issue_credentials(folder: Path, users: Sequence[str], host: str, port: int) -> dict[str, Credential]:

@@ -239,7 +239,16 @@ class DemoDay:
 
     def _prepare_arguments(self) -> Sequence[str]:
         options = self._options
-        arguments = ["hub", "prepare", "--county", str(self._county), "--run", str(options.run / "hub"), "--json"]
+        arguments = [
+            "hub",
+            "prepare",
+            "--new",
+            "--json",
+            "--county",
+            str(self._county),
+            "--run",
+            str(options.run / "hub"),
+        ]
         arguments += ["--database", options.database] if options.database else []
         return [*arguments, *self._broker_arguments()]
 

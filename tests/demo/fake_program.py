@@ -325,7 +325,8 @@ def main() -> None:
             command.add_argument(option, type=int)
         for option in ("--day", "--control", "--province", "--http", "--gateways", "--world", "--name"):
             command.add_argument(option)
-        command.add_argument("--json", action="store_true")
+        for switch in ("--json", "--new"):
+            command.add_argument(switch, action="store_true")
     arguments = parser.parse_args()
     {"county": county, "world": world, "province": province, "edge": edge, "hub": hub}[arguments.command](arguments)
 

@@ -184,6 +184,8 @@ class GatewayClient:
         self._client.loop_stop()
 
     def _publish(self, seq: int) -> None:
+        if seq not in self._kept:
+            return  # its receipt has come meanwhile
         kind, payload = self._kept[seq]
         topic = up_topic(self._county, self.gateway.shard, self.gateway.gateway_id, kind)
         self._client.publish(topic, payload, qos=1)
@@ -202,11 +204,19 @@ class GatewayClient:
             elif isinstance(told, SessionMessage):
                 self.open_from.append(told.open_from_interval)
             self._changed.notify_all()
-        if isinstance(told, SetpointsMessage) and self.answers and told.setpoints_id not in self._answered:
-            self._answered.add(told.setpoints_id)
-            self.limits_w |= {(told.interval, one.meter): one.export_limit_w for one in told.s}
-            outcomes = tuple(Acknowledgement(one.meter, "ok") for one in told.s)
-            self.send("rsp", interval=told.interval, setpoints_id=told.setpoints_id, a=outcomes)
+        if isinstance(told, SetpointsMessage) and self.answers:
+            self._answer(told)
+
+    def _answer(self, told: SetpointsMessage) -> None:
+        """Answer setpoints; what comes again was answered before, and the answer has no receipt yet."""
+        if told.setpoints_id in self._answered:
+            for seq in sorted(self._kept):
+                self._publish(seq)
+            return
+        self._answered.add(told.setpoints_id)
+        self.limits_w |= {(told.interval, one.meter): one.export_limit_w for one in told.s}
+        outcomes = tuple(Acknowledgement(one.meter, "ok") for one in told.s)
+        self.send("rsp", interval=told.interval, setpoints_id=told.setpoints_id, a=outcomes)
 
 
 class HubProcess:

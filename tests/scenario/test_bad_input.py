@@ -131,3 +131,14 @@ def test_a_database_that_is_not_there_is_named(demo_process, prepared_folder):
     assert ended.stderr.count("\n") == 1
     assert "127.0.0.1" in ended.stderr
     assert str(closed) in ended.stderr
+
+
+def test_a_database_that_holds_another_run_is_refused_before_the_day(demo_process, prepared_folder, noon):
+    folder = prepared_folder()
+    used = f"sqlite:///{noon.run / 'hub' / 'hub.db'}"
+    line = demo_process.demo_arguments(folder, "--quiet", "--database", used)
+    with demo_process.Program(line, folder) as program:
+        ended = program.wait()
+    assert ended.status == 2
+    assert ended.stderr.count("\n") == 1
+    assert "the database holds readings of an earlier run" in ended.stderr
