@@ -30,6 +30,7 @@ from hub.jobs import HubJobs, Span
 from hub.mqtt import HubConnection, Ingest, SetpointSender
 from hub.province import ProvinceClient
 from hub.publishing import HubPublisher
+from hub.reports.day_figures import VoltageLimits
 from hub.reports.day_report import report_files, write_day_report
 from hub.schedule import JobTable, missed_instants, wall_clock_scheduler
 from hub.settings import Address, Settings
@@ -231,7 +232,8 @@ class _Hub:
 
     def _write_report(self, session: Session, first: int, last: int, out: Path) -> dict[str, str]:
         model = self._county.on(day_of_interval(last))
-        return write_day_report(session, model, first=first, last=last, out=out)
+        limits = VoltageLimits(NETWORK_LIMITS.vm_min_upu, NETWORK_LIMITS.vm_max_upu)
+        return write_day_report(session, model, first=first, last=last, out=out, voltage_limits=limits)
 
     def _app(self) -> FastAPI:
         return create_app(
