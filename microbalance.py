@@ -29,11 +29,11 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 BENCHES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "store": ("hub.bench.store", "Rows into the database, against SQLModel's add_all."),
-        "ingest": ("hub.bench.ingest", "Readings of one county instant, against the same rule row by row."),
+        "ingest": ("hub.bench.ingest", "Readings of one county instant, against the same rules row by row."),
         "market": ("hub.bench.market", "Clearing on the tree, against a sparse linear program in HiGHS."),
         "grid": ("grid_models.bench.power_flow", "AC power flows and the network check, against pandapower."),
         "settlement": ("hub.bench.settlement", "One interval's money, against one bare pass and a ledger by row."),
-        "report": ("hub.bench.report", "A day's report as PDF, against matplotlib's PDF pages."),
+        "report": ("hub.bench.report", "A day's report; its figures against SQLModel objects."),
     }
 )
 

@@ -2,7 +2,7 @@
 
 The day is one made-up interval of the county, settled, and repeated by the database to 96; its statements are made as
 every day's are. The peer of the figures sums the day's pairs by mode from SQLModel objects, which is a small part of
-what the report reads. Typesetting has no peer: nothing else that makes a PDF is among the dependencies.
+what the report reads. Typesetting has no peer: no other typesetter is among the dependencies.
 """
 
 from collections.abc import Callable
