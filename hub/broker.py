@@ -81,6 +81,7 @@ def write_nats_configuration(
     folder: Path, *, county: str, gateways: Iterable[Gateway], credentials: Mapping[str, Credential], port: int
 ) -> Path:
     """Write the configuration of the embedded broker into the folder and return its path."""
+    folder = folder.resolve()  # the broker reads its configuration from another working directory
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     users = [
         _nats_user(
@@ -118,6 +119,7 @@ def write_mosquitto_files(
     folder: Path, *, county: str, credentials: Mapping[str, Credential], host: str, port: int
 ) -> Path:
     """Write mosquitto.conf, acl and passwd for Mosquitto 2.0 into the folder and return the path of mosquitto.conf."""
+    folder = folder.resolve()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     topics = f"cmb/v1/{county}"
     acl = [

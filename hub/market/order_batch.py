@@ -1,7 +1,7 @@
 """Put one interval's orders together: direct orders, D_sup's books and the province, sorted by order id."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -61,10 +61,7 @@ def assemble_orders(
     :raises NetworkFeeError: if a direct user's access fee is negative
     """
     unit = points.unit[direct.meter]
-    is_buy = direct.side == TradeSide.BUY
-    price = direct.price_uyuan_per_kwh.copy()
-    tariff = points.user_tariff_uyuan_per_kwh[direct.meter]
-    price[is_buy] -= access_fee_uyuan_per_kwh(fees, unit[is_buy], tariff[is_buy])
+    price = direct.price_uyuan_per_kwh - _access_fee_of_buyers(fees, points, direct.meter, direct.side)
     parties = [Party(number).name for number in range(N_PARTIES)]
     is_bought = (books.party == Party.SUPPLY) | (books.party == Party.LOSS)
     names = (
@@ -98,11 +95,31 @@ def assemble_orders(
         party=column(np.full(unit.size, Party.DIRECT, np.int8), books.party, [Party.PROVINCE, Party.PROVINCE]),
         energy_wh=column(direct.energy_wh, books.energy_wh, [province.export_wh, province.import_wh]),
         price_uyuan_per_kwh=column(price, book_price, province_price),
-        clean=column(points.clean[direct.meter] & ~is_buy, books.clean, [0, 0]),
+        clean=column(points.clean[direct.meter] & (direct.side == TradeSide.SELL), books.clean, [0, 0]),
         submitted_utc_s=column(direct.submitted_utc_s, np.full(n_hub - 2, gate_utc_s, np.int64), [gate_utc_s] * 2),
     )
     assert bool((batch.energy_wh[batch.party != Party.PROVINCE] > 0).all())
     return batch
+
+
+def as_in_tree(submitted: OrderBatch, fees: NetworkFees, points: MeteringPoints) -> OrderBatch:
+    """Return orders that hold their submitted prices, as the store keeps them, at their prices in the tree.
+
+    :raises NetworkFeeError: if a direct user's access fee is negative
+    """
+    is_direct = submitted.party == Party.DIRECT
+    price = submitted.price_uyuan_per_kwh.copy()
+    price[is_direct] -= _access_fee_of_buyers(fees, points, submitted.meter[is_direct], submitted.side[is_direct])
+    price.setflags(write=False)
+    return replace(submitted, price_uyuan_per_kwh=price)
+
+
+def _access_fee_of_buyers(fees: NetworkFees, points: MeteringPoints, meter: Int64Array, side: Int8Array) -> Int64Array:
+    is_buy = side == TradeSide.BUY
+    tariff = points.user_tariff_uyuan_per_kwh[meter[is_buy]]
+    fee = np.zeros(meter.size, np.int64)
+    fee[is_buy] = access_fee_uyuan_per_kwh(fees, points.unit[meter[is_buy]], tariff)
+    return fee
 
 
 _SELL, _BUY = int(TradeSide.SELL), int(TradeSide.BUY)

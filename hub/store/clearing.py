@@ -28,7 +28,7 @@ class NotClearedError(LookupError):
 
 
 def clearing_of_interval(session: Session, interval: int) -> tuple[OrderBatch, ClearingResult, Pairs]:
-    """Return orders, result and pairs of a cleared interval; fills are those before curtailment.
+    """Return orders with their submitted prices, result and pairs of a cleared interval; fills as before curtailment.
 
     :raises NotClearedError: if the interval was not cleared
     """

@@ -4,6 +4,7 @@ import numpy as np
 from sqlmodel import Session
 
 from hub.market.curtailment import curtail_pairs
+from hub.market.order_batch import as_in_tree
 from hub.market.trades import Violation
 from hub.settlement.checks import check_postings
 from hub.settlement.inputs import ProvincePrices, SessionKind, SettlementInputs
@@ -54,7 +55,8 @@ def settlement_inputs(session: Session, county: CountyModel, measured: MeasuredI
     prices = prices_of(session, interval)
     if prices.indicative_uyuan_per_kwh is None or prices.real_time_uyuan_per_kwh is None:
         raise NotPublishedError(f"interval {interval} has no indicative or no real-time price")
-    orders, clearing, pairs = clearing_of_interval(session, interval)
+    submitted, clearing, pairs = clearing_of_interval(session, interval)
+    orders = as_in_tree(submitted, county.fees, county.points)
     cut_wh = cuts_of_interval(session, orders)
     rolling = MarketSession(
         kind=SessionKind.ROLLING,

@@ -7,6 +7,7 @@ import pytest
 from edge.contract.registry import SaleMode, SellerClass, SupplyMode, UnitKind
 from hub.market.order_rules import OrderRefusal
 from hub.market.trades import Party, TradeSide
+from hub.mqtt import MessageRefusal
 from hub.settlement.accounts import SYSTEM_ACCOUNT_NAMES
 from hub.settlement.transfers import TransferKind
 from hub.store.read_days import STAGES
@@ -41,7 +42,14 @@ def test_both_languages_have_the_same_keys_and_fill_ins():
     ("area", "names"),
     [
         ("lines", [kind.name for kind in TransferKind]),
-        ("reasons", [one.value for refusal in (OrderRefusal, ReadingRefusal, ResponseRefusal) for one in refusal]),
+        (
+            "reasons",
+            [
+                one.value
+                for refusal in (MessageRefusal, OrderRefusal, ReadingRefusal, ResponseRefusal)
+                for one in refusal
+            ],
+        ),
         ("refused", [kind.name for kind in RefusedKind]),
         ("parties", [party.name for party in Party]),
         ("sides", [side.name for side in TradeSide]),

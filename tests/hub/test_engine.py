@@ -163,6 +163,10 @@ def test_the_virtual_clock_goes_by_advance_alone(market, toy):
         quiet, answer = virtual.said[-2:]
         assert quiet.utc_s == virtual.clock.now_utc_s == start_utc_s(interval)
         assert bytes(answer.document) == b'"summary"'
+        if interval == toy.FIRST - 1:  # the gate has used what was read, although nothing is settled yet
+            restarted = Wall(market, span=span, is_wall=False, now=start_utc_s(toy.FIRST - 2))
+            restarted.work()
+            assert restarted.ingest.moment.settled_through_utc_s == start_utc_s(interval)
     again = Wall(market, span=span, is_wall=False, now=start_utc_s(toy.FIRST - 2))
     assert again.clock.now_utc_s == start_utc_s(toy.FIRST + 1)
     assert again.engine.open_from_interval == toy.FIRST + 1

@@ -1,6 +1,7 @@
 """`microbalance run`: the hub on the wall clock."""
 
 import socket
+import threading
 import time
 from contextlib import closing
 
@@ -46,5 +47,6 @@ def wait_for_listener(port, hub):
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
         except ConnectionRefusedError:
+            threading.Event().wait(0.02)
             continue
         return

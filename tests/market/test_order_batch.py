@@ -10,7 +10,7 @@ import pytest
 from edge.contract.messages import Order, Side
 from hub.market.books import ImportBelowExportError, province_orders, split_book_fills
 from hub.market.network_fee import NetworkFeeError
-from hub.market.order_batch import DirectOrders, assemble_orders, direct_orders
+from hub.market.order_batch import DirectOrders, as_in_tree, assemble_orders, direct_orders
 from hub.market.trades import NO_LIMIT_WH, BalanceTree, OrderBatch, Party, TradeSide
 from hub.market.tree_clearing import clear
 
@@ -86,6 +86,15 @@ def test_a_direct_buyers_price_is_lowered_by_its_access_fee_alone(make_county: C
             assert county.orders.price_uyuan_per_kwh[row] == submitted[name] - access
             lowered += int(access > 0)
     assert lowered > 10
+    as_kept = np.array(
+        [
+            submitted.get(name, price)
+            for name, price in zip(county.orders.order_id, county.orders.price_uyuan_per_kwh.tolist(), strict=True)
+        ],
+        np.int64,
+    )
+    restored = as_in_tree(replace(county.orders, price_uyuan_per_kwh=as_kept), county.fees, county.points)
+    assert restored.price_uyuan_per_kwh.tolist() == county.orders.price_uyuan_per_kwh.tolist()
     above = replace(county.fees, unit_tariff_uyuan_per_kwh=county.fees.unit_tariff_uyuan_per_kwh + 100_000)
     with pytest.raises(NetworkFeeError, match="access fee"):
         assembled(county, county.direct, above)

@@ -94,6 +94,20 @@ def test_what_a_job_did_before_it_failed_is_undone_and_its_followers_wait(market
     assert market.rows("SELECT job, utc_s FROM job_done") == [("first", 900)]
 
 
+def test_the_done_mark_stands_in_the_transaction_of_the_work(market, monkeypatch):
+    def work(session, _utc_s):
+        mark_job_done(session, "written by the work", 1)
+
+    def die(*_):
+        raise CrashError
+
+    monkeypatch.setattr("hub.schedule.mark_job_done", die)
+    table = JobTable(market.engine, [Job("only", "stage", lambda _: True, work)])
+    with pytest.raises(CrashError):
+        table.run_due(900)
+    assert market.rows("SELECT job FROM job_done") == []
+
+
 def test_a_job_in_time_only_is_left_out_when_its_instant_is_over(market):
     heard = []
     jobs = [noting("gate", heard, in_time_only=True), noting("settle", heard)]
