@@ -23,7 +23,7 @@ from enum import Enum
 from typing import NamedTuple
 
 import msgspec
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -98,6 +98,7 @@ class HubConnection:
         self._epoch_lock = threading.Lock()
         self._subscribed = threading.Event()
         self._refusal: str | None = None
+        self._on_their_way: list[MQTTMessageInfo] = []
         client = Client(
             CallbackAPIVersion.VERSION2,
             client_id=credential.client_id,
@@ -167,17 +168,30 @@ class HubConnection:
 
     def publish_trades(self, gateway: Gateway, message: TradesMessage) -> None:
         """Send a gateway the results of its orders."""
-        self.publish_down(gateway, "trd", message)
+        topic = down_topic(self._county, gateway.shard, gateway.gateway_id, "trd")
+        self._on_their_way.append(self._publish(topic, encode(message), retain=False))
 
     def publish_broadcast(self, message: BroadcastMessage) -> None:
         """Send prices or the state of the session to all gateways, retained for those that connect later."""
         kind = "price" if isinstance(message, PriceMessage) else "session"
-        self._publish(broadcast_topic(self._county, kind), encode(message), retain=True)
+        self._on_their_way.append(self._publish(broadcast_topic(self._county, kind), encode(message), retain=True))
 
-    def _publish(self, topic: str, payload: bytes, *, retain: bool) -> None:
+    def wait_until_delivered(self, timeout_s: float) -> None:
+        """Return when the broker has all trades and broadcasts, or the time is over: they are told, not counted on."""
+        deadline_s = time.monotonic() + timeout_s
+        waiting, self._on_their_way = self._on_their_way, []
+        for info in waiting:
+            with contextlib.suppress(RuntimeError, ValueError):  # paho's words for a message that it holds back
+                info.wait_for_publish(max(deadline_s - time.monotonic(), 0.0))
+        late = sum(not _is_delivered(info) for info in waiting)
+        if late:
+            logger.warning("%d messages have not reached the broker after %.0f s", late, timeout_s)
+
+    def _publish(self, topic: str, payload: bytes, *, retain: bool) -> MQTTMessageInfo:
         info = self._client.publish(topic, payload, qos=1, retain=retain)
         if info.rc not in {MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN}:
             logger.warning("publish to %s: %s", topic, info.rc.name)
+        return info
 
     def _next_epoch(self) -> None:
         self._subscribed.clear()
@@ -218,6 +232,13 @@ class HubConnection:
         except UnicodeDecodeError:
             topic = ""  # no up topic: ends in quarantine as malformed
         self._queue.put(Received(topic, bytes(message.payload), message.mid, message.qos, self._epoch))
+
+
+def _is_delivered(info: MQTTMessageInfo) -> bool:
+    try:
+        return info.is_published()
+    except (RuntimeError, ValueError):
+        return False
 
 
 class MessageRefusal(Enum):

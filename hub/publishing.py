@@ -24,6 +24,8 @@ _PRICES = text(
     "WHERE p.interval = :interval ORDER BY p.unit"
 )
 
+DELIVERY_TIMEOUT_S = 5.0
+
 ReportWriter = Callable[[Session, int, int, Path], dict[str, str]]
 
 
@@ -71,6 +73,8 @@ class HubPublisher:
                 lot_wh=values["lot_wh"],
             )
         )
+        # Only then is the job done: a hub that dies before says it again.
+        self._connection.wait_until_delivered(DELIVERY_TIMEOUT_S)
 
     def write_report(self, session: Session, first: int, last: int) -> None:
         """Write the reports of the settled intervals first..last of one operating day."""
