@@ -13,7 +13,7 @@ help:  ## this list
 
 setup: .venv/ready  ## the environment in .venv, from the lock file
 
-.venv/ready: requirements.lock pyproject.toml
+.venv/ready: requirements.lock pyproject.toml setup.py $(wildcard grid_models/kernel/*.[ch])
 	@.ci/python-ready $(PYTHON) >&2
 	@echo "setup: environment in .venv (a few minutes the first time)" >&2
 	@$(PYTHON) -m venv .venv >&2

@@ -32,6 +32,7 @@ BENCHES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "ingest": ("hub.bench.ingest", "Readings of one county instant, against the same rules row by row."),
         "market": ("hub.bench.market", "Clearing on the tree, against a sparse linear program in HiGHS."),
         "grid": ("grid_models.bench.power_flow", "AC power flows and the network check, against pandapower."),
+        "engine": ("grid_models.bench.network_engine", "A county's year of power flows and hosting capacities."),
         "settlement": ("hub.bench.settlement", "One interval's money, against one bare pass and a ledger by row."),
         "report": ("hub.bench.report", "A day's report; its figures against SQLModel objects."),
     }

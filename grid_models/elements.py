@@ -6,7 +6,7 @@ and lines and transformers share one name space, for a limit names its element. 
 """
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -52,11 +52,27 @@ class _Columns:
         return len(self.name)
 
 
+_Some = TypeVar("_Some", bound=_Columns)
+
+
+def joined(first: _Some, second: _Some) -> _Some:
+    """Return the rows of both, those of `second` last."""
+    rows = {
+        column: values + vars(second)[column]
+        if isinstance(values, tuple)
+        else np.concatenate([values, vars(second)[column]])
+        for column, values in vars(first).items()
+    }
+    return type(first)(**rows)
+
+
 @dataclass(frozen=True, eq=False)
 class BusColumns(_Columns):
     """Buses. vn_kv: base of per-unit values. v_nominal_v: nominal line-to-line voltage that the limits refer to.
 
     v_min_v, v_max_v: limits in volts, GB/T 12325 on the nominal voltage (see networks.VoltageBand).
+    star_point: the auxiliary bus inside a three-winding transformer, after all other buses, named "NAME (star point)":
+    nothing can be connected there, and its limits, 0 and infinity, never bind.
     """
 
     name: Names
@@ -64,11 +80,14 @@ class BusColumns(_Columns):
     v_nominal_v: FloatArray
     v_min_v: FloatArray
     v_max_v: FloatArray
+    star_point: BoolArray
 
 
 @dataclass(frozen=True, eq=False)
 class LineColumns(_Columns):
     """Lines; r, x, c, g are of the whole line, parallel systems included; max_i_ka too, derating included.
+
+    max_i_ka is infinite where the source states that the line has no limit, NaN where it states nothing.
 
     from_closed, to_closed: whether the line is connected at that end (an open switch or a line out of service is
     False); a line open at one end still draws its charging current at the other.
@@ -89,10 +108,15 @@ class LineColumns(_Columns):
 
 @dataclass(frozen=True, eq=False)
 class TransformerColumns(_Columns):
-    """Two-winding transformers; sn_mva, pfe_kw include parallel units, sn_mva the derating for the rating only.
+    """Transformers of two windings, and the windings of those of three; sn_mva, pfe_kw include parallel units.
 
     vn_hv_kv, vn_lv_kv: rated voltages. hv_tap_factor, lv_tap_factor: what the tap in force multiplies them by, 1 where
-    no tap is applied. rating_mva: sn_mva with derating. hv_closed, lv_closed: as LineColumns.
+    no tap is applied. rating_mva: sn_mva with derating; infinite or NaN as in LineColumns. hv_closed, lv_closed: as
+    LineColumns. hv_max_i_ka, lv_max_i_ka: the rating as a current at the rated voltage of each end.
+
+    A transformer of three windings is three rows, "NAME (hv)", "NAME (mv)", "NAME (lv)", each between its winding's bus
+    and the star point (see BusColumns), where its current has no limit. vk_percent is negative where the reactance of
+    such a winding is: x = sign(vk_percent) sqrt(vk_percent^2 - vkr_percent^2); vkr_percent may be negative too.
     """
 
     name: Names
@@ -111,6 +135,8 @@ class TransformerColumns(_Columns):
     shift_degree: FloatArray
     hv_closed: BoolArray
     lv_closed: BoolArray
+    hv_max_i_ka: FloatArray
+    lv_max_i_ka: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,13 +173,19 @@ class ShuntColumns(_Columns):
 class LoadColumns(_Columns):
     """Loads: nominal power, load positive, scaling applied (0 when out of service); profile and kind as in the file.
 
-    An absent profile or kind is the empty text.
+    An absent profile or kind is the empty text. const_z_p_fraction (z) and const_i_p_fraction (i) are the shares of
+    constant impedance and constant current, 0..1, the rest is constant power:
+    P(V) = p_mw (z V^2 + i V + 1 - z - i), V in per unit of the bus's vn_kv; the same for q.
     """
 
     name: Names
     bus: Int64Array
     p_mw: FloatArray
     q_mvar: FloatArray
+    const_z_p_fraction: FloatArray
+    const_i_p_fraction: FloatArray
+    const_z_q_fraction: FloatArray
+    const_i_q_fraction: FloatArray
     profile: Names
     kind: Names
 

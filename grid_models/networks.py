@@ -9,16 +9,20 @@ in the world's physics and in the hub's check alike.
 """
 
 import copy
+import difflib
 import importlib
 import json
+import textwrap
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from grid_models import pandapower_columns as columns
 from grid_models.elements import (
@@ -34,6 +38,7 @@ from grid_models.elements import (
     TransformerColumns,
     VoltageBand,
 )
+from grid_models.pandapower_tables import bus_positions
 
 if TYPE_CHECKING:
     from pandapower import pandapowerNet
@@ -48,6 +53,8 @@ __all__ = [
     "from_pandapower",
     "read_network",
     "simbench_network",
+    "with_line_states",
+    "with_profile_tables",
     "with_storage",
     "write_network",
 ]
@@ -97,10 +104,12 @@ def simbench_network(code: str, bands: tuple[VoltageBand, ...] = GB_T_12325_BAND
 
     :raises NetworkError: if SimBench has no such code; it would silently give another network for some
     """
-    with _library_warnings_silenced():
+    with library_warnings_silenced():
         simbench = importlib.import_module("simbench")
-        if code not in simbench.collect_all_simbench_codes():
-            raise NetworkError(f"{code!r} is not a SimBench code")
+        codes = simbench.collect_all_simbench_codes()
+        if code not in codes:
+            nearest = ", ".join(difflib.get_close_matches(code, codes))
+            raise NetworkError(f"{code!r} is not a SimBench code" + (f"; the nearest: {nearest}" if nearest else ""))
         net = simbench.get_simbench_net(code)
     net["name"] = code
     return from_pandapower(net, bands)
@@ -113,6 +122,18 @@ def read_network(path: Path, bands: tuple[VoltageBand, ...] = GB_T_12325_BANDS) 
 
     :raises NetworkError: if the file is not one, or holds what the model has no place for, naming the element
     """
+    net = read_pandapower_json(path)
+    try:
+        return from_pandapower(net, bands)
+    except NetworkError as error:
+        raise NetworkError(f"{path}: {error}") from None
+
+
+def read_pandapower_json(path: Path) -> object:
+    """Return the pandapower net in a JSON file, as it stands there.
+
+    :raises NetworkError: if the file is not one
+    """
     try:
         text = path.read_text(encoding="utf-8")
         content = json.loads(text)
@@ -122,16 +143,12 @@ def read_network(path: Path, bands: tuple[VoltageBand, ...] = GB_T_12325_BANDS) 
         raise NetworkError(f"{path}: not JSON: {error}") from None
     if not isinstance(content, dict) or content.get("_class") != "pandapowerNet":
         raise NetworkError(f"{path}: not a pandapower network")
-    with _library_warnings_silenced():
+    with library_warnings_silenced():
         pandapower = importlib.import_module("pandapower")
         try:
-            net = pandapower.from_json_string(text)
+            return pandapower.from_json_string(text)
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, UserWarning) as error:
-            raise NetworkError(f"{path}: a broken pandapower network: {error!r}") from None
-    try:
-        return from_pandapower(net, bands)
-    except NetworkError as error:
-        raise NetworkError(f"{path}: {error}") from None
+            raise NetworkError(f"{path}: a broken pandapower network: {one_line(error)}") from None
 
 
 def write_network(network: Network, path: Path) -> None:
@@ -139,7 +156,7 @@ def write_network(network: Network, path: Path) -> None:
     net = copy.copy(_pandapower_net(network))
     for table in _LEFT_OUT_OF_THE_FILE:
         net.pop(table, None)
-    with _library_warnings_silenced():
+    with library_warnings_silenced():
         path.write_text(importlib.import_module("pandapower").to_json(net), encoding="utf-8")
 
 
@@ -151,9 +168,9 @@ def from_pandapower(pandapower_net: object, bands: tuple[VoltageBand, ...] = GB_
     """
     net: pandapowerNet = copy.copy(pandapower_net)
     columns.refuse_unsupported(net)
-    positions = columns.bus_positions(net)
-    buses = columns.bus_columns(net, bands)
-    net["bus"] = net.bus.assign(**{columns.NOMINAL_COLUMN: buses.v_nominal_v / 1e3})
+    positions = bus_positions(net)
+    buses = columns.bus_columns(net, positions, bands)
+    net["bus"] = net.bus.assign(**{columns.NOMINAL_COLUMN: buses.v_nominal_v[: len(net.bus)] / 1e3})
     lines, transformers = columns.line_columns(net, positions), columns.transformer_columns(net, positions)
     columns.refuse_shared_names(lines, transformers)
     return Network(
@@ -177,14 +194,16 @@ def with_storage(
 ) -> Network:
     """Return the network with one more storage unit at the bus named `bus`; the given network is left as it is.
 
-    :raises NetworkError: if the bus is unknown or the name is taken
+    :raises NetworkError: if the bus is unknown or no bus of the file, or the name is taken
     """
     if bus not in network.bus_position:
         raise NetworkError(f"storage {name!r}: no bus is called {bus!r}")
+    if network.buses.star_point[network.bus_position[bus]]:
+        raise NetworkError(f"storage {name!r}: {bus!r} is inside a transformer")
     if name in network.storages.name:
         raise NetworkError(f"storage {name!r} stands twice")
     net = copy.deepcopy(_pandapower_net(network))
-    with _library_warnings_silenced():
+    with library_warnings_silenced():
         importlib.import_module("pandapower").create_storage(
             net,
             bus=net.bus.index[network.bus_position[bus]],
@@ -196,8 +215,48 @@ def with_storage(
             name=name,
             type="battery",
         )
-    positions = columns.bus_positions(net)
+    positions = bus_positions(net)
     return replace(network, storages=columns.storage_columns(net, positions), handle=net)
+
+
+def with_line_states(network: Network, *, opened: Iterable[str] = (), closed: Iterable[str] = ()) -> Network:
+    """Return the network with some lines open and some closed at both ends; the given network is left as it is.
+
+    :param opened, closed: names of lines; the others stay as they are
+    :raises NetworkError: if a name is no line's, or stands in both
+    """
+    opened, closed = frozenset(opened), frozenset(closed)
+    unknown = sorted((opened | closed) - set(network.lines.name))
+    if unknown:
+        raise NetworkError(f"no line is called {unknown[0]!r}")
+    if opened & closed:
+        raise NetworkError(f"line {min(opened & closed)!r} cannot be both open and closed")
+    is_opened, is_closed = (
+        np.array([name in states for name in network.lines.name], dtype=np.bool_) for states in (opened, closed)
+    )
+    net = copy.copy(_pandapower_net(network))
+    in_service = (net.line.in_service.to_numpy().astype(bool) & ~is_opened) | is_closed
+    net["line"] = net.line.assign(in_service=in_service)
+    freed = (net.switch.et == "l") & net.switch.element.isin(net.line.index[is_closed])
+    net["switch"] = net.switch.assign(closed=net.switch.closed.astype(bool) | freed)
+    lines = replace(
+        network.lines,
+        from_closed=(network.lines.from_closed & ~is_opened) | is_closed,
+        to_closed=(network.lines.to_closed & ~is_opened) | is_closed,
+    )
+    return replace(network, lines=lines, handle=net)
+
+
+def with_profile_tables(network: Network, tables: Mapping[str, object]) -> Network:
+    """Return the network carrying SimBench's tables of profiles (see simbench_profiles.network_profiles)."""
+    net = copy.copy(_pandapower_net(network))
+    net["profiles"] = dict(tables)
+    return replace(network, handle=net)
+
+
+def one_line(error: BaseException) -> str:
+    """Return what a library said, on one line and not longer than one."""
+    return textwrap.shorten(repr(error), width=200)
 
 
 def _pandapower_net(network: Network) -> "pandapowerNet":
@@ -205,7 +264,7 @@ def _pandapower_net(network: Network) -> "pandapowerNet":
 
 
 @contextmanager
-def _library_warnings_silenced() -> Iterator[None]:
+def library_warnings_silenced() -> Iterator[None]:
     """Keep pandapower's and SimBench's own deprecations from the user, who cannot act on them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)

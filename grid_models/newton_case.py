@@ -3,6 +3,10 @@
 Exact against pandapower with trafo_model="pi": coupled buses become one node, half-open branches keep their closed
 end, the source's impedance is negligible (pandapower's is ideal), tap factors multiply the rated voltages. All
 constant-power injection of a node is one sym_load, so that updates are dense.
+
+Transformers that its transformer cannot hold (a star with a negative impedance, a phase shift off the clock) go in as
+generic branches; power-grid-model documents those as a pi model on the to side behind an ideal transformer at the from
+side, impedances in ohms there, which is the same model.
 """
 
 from dataclasses import dataclass
@@ -12,7 +16,7 @@ import numpy.typing as npt
 from power_grid_model import ComponentType, DatasetType, LoadGenType, WindingType, initialize_array
 
 from grid_models.connectivity import nodes
-from grid_models.elements import Int64Array, NetworkError
+from grid_models.elements import BoolArray, Int64Array, NetworkError
 from grid_models.networks import Network
 
 _SOURCE_SHORT_CIRCUIT_VA = 1e20
@@ -23,26 +27,36 @@ Records = npt.NDArray[np.void]
 
 @dataclass(frozen=True, eq=False)
 class NewtonCase:
-    """Input arrays by component, and the node of each bus. Records of lines and transformers keep our order."""
+    """Input arrays by component, and the node of each bus.
+
+    Records of lines keep our order; transformer_row and generic_row say which of our transformers the records of
+    `transformer` and `generic_branch` are.
+    """
 
     components: dict[ComponentType, Records]
     node_of_bus: Int64Array
     n_nodes: int
     load_id: npt.NDArray[np.int32]
+    transformer_row: Int64Array
+    generic_row: Int64Array
 
 
 def newton_case(network: Network) -> NewtonCase:
     """Return the network as power-grid-model's input.
 
-    :raises NetworkError: if a transformer's phase shift is not a multiple of 30 degrees
+    :raises NetworkError: if coupled buses differ in voltage, a branch has no impedance, a line leaks without charging
     """
+    _refuse_zero_impedances(network)
     node_of_bus = nodes(network)
     n_nodes = int(node_of_bus.max()) + 1
     first_id = n_nodes
+    generic = _off_transformer(network)
+    transformer_row, generic_row = np.flatnonzero(~generic), np.flatnonzero(generic)
     arrays: dict[ComponentType, Records] = {ComponentType.node: _node_records(network, node_of_bus, n_nodes)}
     for component, records in (
         (ComponentType.line, _line_records(network, node_of_bus)),
-        (ComponentType.transformer, _transformer_records(network, node_of_bus)),
+        (ComponentType.transformer, _transformer_records(network, node_of_bus, transformer_row)),
+        (ComponentType.generic_branch, _generic_records(network, node_of_bus, generic_row)),
         (ComponentType.source, _source_records(network, node_of_bus)),
         (ComponentType.shunt, _shunt_records(network, node_of_bus)),
         (ComponentType.sym_load, _load_records(n_nodes)),
@@ -50,7 +64,8 @@ def newton_case(network: Network) -> NewtonCase:
         records["id"] = first_id + np.arange(len(records))
         first_id += len(records)
         arrays[component] = records
-    return NewtonCase(arrays, node_of_bus, n_nodes, arrays[ComponentType.sym_load]["id"].copy())
+    load_id = arrays[ComponentType.sym_load]["id"].copy()
+    return NewtonCase(arrays, node_of_bus, n_nodes, load_id, transformer_row, generic_row)
 
 
 def _records(component: ComponentType, count: int) -> Records:
@@ -86,31 +101,72 @@ def _line_records(network: Network, node_of_bus: Int64Array) -> Records:
     return records
 
 
-def _transformer_records(network: Network, node_of_bus: Int64Array) -> Records:
+def _refuse_zero_impedances(network: Network) -> None:
+    lines, transformers = network.lines, network.transformers
+    for kind, names, absent in (
+        ("line", lines.name, (lines.r_ohm == 0) & (lines.x_ohm == 0)),
+        ("transformer", transformers.name, transformers.vk_percent == 0),
+    ):
+        rows = np.flatnonzero(absent)
+        if rows.size:
+            raise NetworkError(f"{kind} {names[int(rows[0])]!r} has no impedance")
+
+
+def _off_transformer(network: Network) -> BoolArray:
+    """Return which transformers power-grid-model's transformer cannot hold."""
     transformers = network.transformers
-    records = _records(ComponentType.transformer, len(transformers))
-    records["from_node"], records["to_node"] = node_of_bus[transformers.hv_bus], node_of_bus[transformers.lv_bus]
-    records["from_status"], records["to_status"] = transformers.hv_closed, transformers.lv_closed
-    records["u1"] = transformers.vn_hv_kv * transformers.hv_tap_factor * 1e3
-    records["u2"] = transformers.vn_lv_kv * transformers.lv_tap_factor * 1e3
-    sn_va = transformers.sn_mva * 1e6
-    records["sn"] = sn_va
-    records["uk"] = transformers.vk_percent / 100
-    records["pk"] = transformers.vkr_percent / 100 * sn_va
-    records["p0"] = transformers.pfe_kw * 1e3
-    records["i0"] = np.maximum(transformers.i0_percent / 100, transformers.pfe_kw * 1e3 / sn_va)
     clock = transformers.shift_degree / _CLOCK_DEGREES
-    odd_shift = np.flatnonzero(~np.isclose(clock, np.round(clock)))
-    if odd_shift.size:
-        name = transformers.name[int(odd_shift[0])]
-        raise NetworkError(f"transformer {name!r}: its phase shift is not a multiple of 30 degrees")
-    hours = np.round(clock).astype(np.int8) % 12
+    negative = (transformers.vk_percent < 0) | (transformers.vkr_percent < 0)
+    return negative | ~np.isclose(clock, np.round(clock))
+
+
+def _transformer_records(network: Network, node_of_bus: Int64Array, rows: Int64Array) -> Records:
+    transformers = network.transformers
+    records = _records(ComponentType.transformer, len(rows))
+    _connect(records, network, node_of_bus, rows)
+    records["u1"] = (transformers.vn_hv_kv * transformers.hv_tap_factor)[rows] * 1e3
+    records["u2"] = (transformers.vn_lv_kv * transformers.lv_tap_factor)[rows] * 1e3
+    sn_va, pfe_w = transformers.sn_mva[rows] * 1e6, transformers.pfe_kw[rows] * 1e3
+    records["sn"] = sn_va
+    records["uk"] = transformers.vk_percent[rows] / 100
+    records["pk"] = transformers.vkr_percent[rows] / 100 * sn_va
+    records["p0"] = pfe_w
+    records["i0"] = np.maximum(transformers.i0_percent[rows] / 100, pfe_w / sn_va)
+    hours = np.round(transformers.shift_degree[rows] / _CLOCK_DEGREES).astype(np.int8) % 12
     records["clock"] = hours
     records["winding_from"] = np.where(hours % 2 == 1, WindingType.delta, WindingType.wye_n)
     records["winding_to"] = WindingType.wye_n
     records["tap_side"], records["tap_size"] = 0, 0.0
     records["tap_pos"] = records["tap_nom"] = records["tap_min"] = records["tap_max"] = 0
     return records
+
+
+def _generic_records(network: Network, node_of_bus: Int64Array, rows: Int64Array) -> Records:
+    transformers, vn_kv = network.transformers, network.buses.vn_kv
+    records = _records(ComponentType.generic_branch, len(rows))
+    _connect(records, network, node_of_bus, rows)
+    rated_hv_kv = (transformers.vn_hv_kv * transformers.hv_tap_factor)[rows]
+    rated_lv_kv = (transformers.vn_lv_kv * transformers.lv_tap_factor)[rows]
+    z_share, r_share = transformers.vk_percent[rows] / 100, transformers.vkr_percent[rows] / 100
+    rated_ohm = rated_lv_kv**2 / transformers.sn_mva[rows]
+    records["r1"] = r_share * rated_ohm
+    records["x1"] = np.sign(z_share) * np.sqrt(np.maximum(z_share**2 - r_share**2, 0.0)) * rated_ohm
+    pfe_mw = transformers.pfe_kw[rows] * 1e-3
+    no_load_mva = transformers.i0_percent[rows] / 100 * transformers.sn_mva[rows]
+    records["g1"] = pfe_mw / rated_lv_kv**2
+    records["b1"] = -np.sqrt(np.maximum(no_load_mva**2 - pfe_mw**2, 0.0)) / rated_lv_kv**2
+    base_ratio = vn_kv[transformers.hv_bus[rows]] / vn_kv[transformers.lv_bus[rows]]
+    records["k"] = rated_hv_kv / rated_lv_kv / base_ratio
+    records["theta"] = np.deg2rad(transformers.shift_degree[rows])
+    records["sn"] = transformers.sn_mva[rows] * 1e6
+    return records
+
+
+def _connect(records: Records, network: Network, node_of_bus: Int64Array, rows: Int64Array) -> None:
+    transformers = network.transformers
+    records["from_node"] = node_of_bus[transformers.hv_bus[rows]]
+    records["to_node"] = node_of_bus[transformers.lv_bus[rows]]
+    records["from_status"], records["to_status"] = transformers.hv_closed[rows], transformers.lv_closed[rows]
 
 
 def _source_records(network: Network, node_of_bus: Int64Array) -> Records:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from hub.api import market_routes, money_routes, problems, running_routes
+from hub.api import hosting_routes, market_routes, money_routes, problems, running_routes
 from hub.api.context import AccountTotalsCache, ApiContext, NetworkLimits, SummaryCache
 from hub.api.events import EventStream
 from hub.api.headers import LOOPBACK_HOSTS, SecurityHeaders
@@ -23,6 +23,7 @@ TAGS = [
     {"name": "running", "description": "The running hub: overview, refusals, live events, health, metrics."},
     {"name": "market", "description": "Intervals, orders, clearing, pairs, setpoints, curtailment."},
     {"name": "settlement", "description": "Accounts and their zero, statements, the table of a day."},
+    {"name": "network", "description": "Hosting capacity: what the county's network can still take."},
     {"name": "registry", "description": "What the county consists of."},
 ]
 
@@ -84,7 +85,7 @@ def create_app(
         account_totals=AccountTotalsCache(),
     )
     problems.install(app)
-    for module in (running_routes, market_routes, money_routes):
+    for module in (running_routes, market_routes, money_routes, hosting_routes):
         app.include_router(module.router, prefix=PREFIX)
     if console_files is not None:
         app.mount("/", ConsoleFiles(directory=console_files, html=True), name="console")

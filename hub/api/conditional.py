@@ -15,13 +15,16 @@ JSON = "application/json"
 def json_response(request: Request, document: BaseModel, *, closed: bool) -> Response:
     """Return the document as JSON; if the result is closed with an ETag, or 304 if the reader has it already."""
     body = document.model_dump_json().encode()
-    if not closed:
-        return Response(body, media_type=JSON)
+    return kept_response(request, body, JSON) if closed else Response(body, media_type=JSON)
+
+
+def kept_response(request: Request, body: bytes, media_type: str) -> Response:
+    """Return a closed result in whatever form with an ETag, or 304 if the reader has it already."""
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
     if _matches(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=304, headers=headers)
-    return Response(body, media_type=JSON, headers=headers)
+    return Response(body, media_type=media_type, headers=headers)
 
 
 def _matches(if_none_match: str, tag: str) -> bool:

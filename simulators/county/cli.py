@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from edge.contract.interval import LabelError, parse_day
+from grid_models.network_cache import default_cache_folder
 from grid_models.networks import NetworkError
 from grid_models.topology import TopologyError
 from simulators.county.county_builder import build_county, write_county
 from simulators.county.meter_plan import CountyError
-from simulators.county.network_cache import CacheError, cached_demo_case, default_cache_folder
+from simulators.county.network_cache import cached_demo_case
 from simulators.county.registry_builder import counts
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -35,7 +36,7 @@ def county(
         case = cached_demo_case(default_cache_folder() if cache is None else cache)
         built = build_county(case.network, case.profiles, seed, operating_day)
         write_county(built, out)
-    except (LabelError, CacheError, NetworkError, TopologyError, CountyError, OSError) as error:
+    except (LabelError, NetworkError, TopologyError, CountyError, OSError) as error:
         typer.echo(f"county: {error}", err=True)
         raise typer.Exit(2) from None
     document = {"county": str(out), "seed": seed, "day": day, "counts": counts(built.registry)}

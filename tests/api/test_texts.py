@@ -1,10 +1,15 @@
 """The catalogues of texts: the same keys in both languages, and a word for every name that the hub can say."""
 
 import string
+from typing import get_args
 
 import pytest
 
 from edge.contract.registry import SaleMode, SellerClass, SupplyMode, UnitKind
+from grid_models.capacity_list import ENTRY_FIELDS
+from grid_models.connection_gate import ConnectionOutcome, WaitingReason
+from grid_models.standard_2041 import Grade
+from grid_models.standard_checks import Check
 from hub.market.order_rules import OrderRefusal
 from hub.market.trades import Party, TradeSide
 from hub.mqtt import MessageRefusal
@@ -59,6 +64,12 @@ def test_both_languages_have_the_same_keys_and_fill_ins():
         ("accounts", [*SYSTEM_ACCOUNT_NAMES, *(one.value for one in SellerClass)]),
         ("stages", STAGES),
         ("modes", ["0", "1", "2", "3"]),
+        ("hosting", ENTRY_FIELDS),
+        ("grades", [grade.value for grade in Grade]),
+        ("checks", [check.value for check in Check]),
+        ("checkOutcomes", ["passed", "failed", "not_assessed"]),
+        ("connections", [one.__name__ for one in get_args(ConnectionOutcome)]),
+        ("connections", [reason.value for reason in WaitingReason]),
     ],
 )
 def test_every_name_has_a_word(language, area, names):

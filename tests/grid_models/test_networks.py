@@ -15,6 +15,7 @@ from grid_models.networks import (
     from_pandapower,
     read_network,
     simbench_network,
+    with_line_states,
     with_storage,
     write_network,
 )
@@ -94,8 +95,81 @@ def test_a_storage_unit_is_added_to_a_copy(county: Any, tmp_path: Path) -> None:
 
 
 def test_an_unlisted_simbench_code_is_an_error() -> None:
-    with pytest.raises(NetworkError, match="not a SimBench code"):
+    with pytest.raises(NetworkError, match="not a SimBench code; the nearest: 1-HVMV-mixed-all-1-sw"):
         simbench_network("1-HVMVLV-mixed-all-1-sw")
+
+
+def test_voltage_dependence_of_loads_is_kept_as_fractions(county: Any, tmp_path: Path) -> None:
+    county.load.loc[1, ["const_z_p_percent", "const_i_p_percent"]] = [30.0, 20.0]
+    county.load.loc[2, ["const_z_q_percent", "const_i_q_percent"]] = [0.0, 100.0]
+    network = from_pandapower(county)
+    np.testing.assert_allclose(network.loads.const_z_p_fraction, [0.0, 0.3, 0.0])
+    np.testing.assert_allclose(network.loads.const_i_p_fraction, [0.0, 0.2, 0.0])
+    np.testing.assert_allclose(network.loads.const_z_q_fraction, [0.0, 0.0, 0.0])
+    np.testing.assert_allclose(network.loads.const_i_q_fraction, [0.0, 0.0, 1.0])
+    write_network(network, tmp_path / "kept.json")
+    assert_same(network, read_network(tmp_path / "kept.json"))
+
+
+def test_older_files_have_one_share_for_both_quantities(county: Any) -> None:
+    county.load = county.load.drop(columns=[column for column in county.load if column.startswith("const_")])
+    county.load["const_z_percent"], county.load["const_i_percent"] = 30.0, 10.0
+    loads = from_pandapower(county).loads
+    for column, expected in (("const_z_p", 0.3), ("const_z_q", 0.3), ("const_i_p", 0.1), ("const_i_q", 0.1)):
+        np.testing.assert_allclose(getattr(loads, f"{column}_fraction"), expected)
+
+
+def test_lines_are_opened_and_closed_on_a_copy(county: Any, tmp_path: Path) -> None:
+    network = from_pandapower(county)
+    switched = with_line_states(network, opened=["L2"], closed=["tie"])
+    write_network(switched, tmp_path / "switched.json")
+    for found in (switched, read_network(tmp_path / "switched.json")):
+        states = dict(zip(found.lines.name, (found.lines.from_closed & found.lines.to_closed).tolist(), strict=True))
+        assert states == {"L1": True, "L2": False, "L3": True, "tie": True, "C1": True, "C2": True, "C3": True}
+        assert not found.lines.from_closed[1]
+    assert_same(network, from_pandapower(county))
+    with pytest.raises(NetworkError, match="no line is called 'T1'"):
+        with_line_states(network, opened=["T1"])
+    with pytest.raises(NetworkError, match="'L1' cannot be both"):
+        with_line_states(network, opened=["L1"], closed=["L1"])
+
+
+def test_a_second_tap_changer_counts_too(county: Any) -> None:
+    for prefix, side, position in (("tap", "hv", 2), ("tap2", "lv", -3)):
+        values = {"side": side, "pos": position, "neutral": 0, "step_percent": 1.5, "step_degree": 0.0}
+        for column, value in values.items():
+            county.trafo[f"{prefix}_{column}"] = [value] * 5
+        county.trafo[f"{prefix}_changer_type"] = ["Ratio"] * 5
+    transformers = from_pandapower(county).transformers
+    np.testing.assert_allclose(transformers.hv_tap_factor, 1.03)
+    np.testing.assert_allclose(transformers.lv_tap_factor, 0.955)
+
+
+def test_a_stated_absence_of_limits_is_infinite(county: Any, tmp_path: Path) -> None:
+    county.line.loc[1, "max_i_ka"] = 99999.0
+    county.trafo.loc[2, "sn_mva"] = 99999.0
+    network = from_pandapower(county)
+    write_network(network, tmp_path / "kept.json")
+    for found in (network, read_network(tmp_path / "kept.json")):
+        assert np.isinf(found.lines.max_i_ka).tolist() == [False, True, False, False, False, False, False]
+        assert np.isinf(found.transformers.rating_mva).tolist() == [False, False, True, False, False]
+        assert found.transformers.sn_mva[2] == 99999.0
+
+
+def test_unbalanced_loads_and_generators_count_with_the_sum_of_their_phases(county: Any, tmp_path: Path) -> None:
+    bus = county.load.bus[0]
+    powers = {"p_a_mw": 0.01, "p_b_mw": 0.02, "p_c_mw": 0.0, "q_a_mvar": 0.001, "q_b_mvar": 0.0, "q_c_mvar": 0.004}
+    pandapower.create_asymmetric_load(county, bus, **powers, scaling=0.5, name="house")
+    pandapower.create_asymmetric_sgen(county, bus, **powers, name="roof")
+    network = from_pandapower(county)
+    assert (network.loads.name[-1], network.generators.name) == ("house", ("roof",))
+    np.testing.assert_allclose([network.loads.p_mw[-1], network.loads.q_mvar[-1]], [0.015, 0.0025])
+    np.testing.assert_allclose([network.generators.p_mw[0], network.generators.q_mvar[0]], [0.03, 0.005])
+    write_network(network, tmp_path / "kept.json")
+    assert_same(network, read_network(tmp_path / "kept.json"))
+    county.asymmetric_load["name"] = "load 1"
+    with pytest.raises(NetworkError, match="load 'load 1' stands twice"):
+        from_pandapower(county)
 
 
 def drop_feeding_point(net: Any) -> None:
@@ -110,8 +184,12 @@ def add_voltage_controlled(net: Any) -> None:
     pandapower.create_gen(net, 4, 0.1, name="hydro")
 
 
-def make_impedance_load(net: Any) -> None:
-    net.load.loc[1, "const_z_p_percent"] = 30.0
+def exceed_the_shares(net: Any) -> None:
+    net.load.loc[1, ["const_z_p_percent", "const_i_p_percent"]] = [60.0, 50.0]
+
+
+def lower_a_share(net: Any) -> None:
+    net.load.loc[2, "const_i_q_percent"] = -10.0
 
 
 def repeat_a_name(net: Any) -> None:
@@ -138,6 +216,19 @@ def turn_the_phase(net: Any) -> None:
     net.trafo.loc[0, ["tap_changer_type", "tap_pos", "tap_neutral", "tap_step_degree"]] = ["Ideal", 2, 0, 5.0]
 
 
+def follow_a_table(net: Any) -> None:
+    net.trafo.loc[0, "tap_dependency_table"] = True
+
+
+def forget_a_voltage(net: Any) -> None:
+    net.trafo.loc[0, "vn_lv_kv"] = 0.0
+
+
+def write_words(net: Any) -> None:
+    net.line["r_ohm_per_km"] = net.line["r_ohm_per_km"].astype(object)
+    net.line.loc[1, "r_ohm_per_km"] = "much"
+
+
 def resist_in_a_switch(net: Any) -> None:
     net.switch.loc[0, "z_ohm"] = 0.1
 
@@ -148,13 +239,17 @@ def resist_in_a_switch(net: Any) -> None:
         (drop_feeding_point, "feeding point"),
         (sleep_a_bus, "'M1'"),
         (add_voltage_controlled, "gen 'hydro'"),
-        (make_impedance_load, "'load 2': const_z_p_percent"),
+        (exceed_the_shares, r"'load 2': .* \(p\) are not 0..100 %"),
+        (lower_a_share, r"'load 3': .* \(q\)"),
         (repeat_a_name, "line 'L1' stands twice"),
         (share_a_name, "'T1'"),
         (forget_a_name, "load in row 2 has no name"),
         (misplace_a_switch, "switch 'open end'"),
         (lose_a_bus, "load 'load 1': bus 999"),
         (turn_the_phase, "transformer 'T1'"),
+        (follow_a_table, "transformer 'T1': its tap follows a table"),
+        (forget_a_voltage, "transformer 'T1' has no rated voltage"),
+        (write_words, "column 'r_ohm_per_km' .* no number: 'much'"),
         (resist_in_a_switch, "switch 'coupler'"),
     ],
 )

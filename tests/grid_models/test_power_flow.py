@@ -8,8 +8,12 @@ import pandapower
 import pytest
 
 from grid_models.elements import FloatArray, NetworkError
+from grid_models.kernel_library import kernel_library
 from grid_models.networks import Network, from_pandapower
-from grid_models.power_flow import PowerFlow, PowerFlowResult
+from grid_models.power_flow import Engine, PowerFlow, PowerFlowResult
+
+# Without a compiler there is no kernel, and Newton does everything.
+ENGINES = [Engine.NEWTON] if kernel_library() is None else [Engine.FIXED_POINT, Engine.NEWTON]
 
 
 def injections(network: Network) -> tuple[FloatArray, FloatArray]:
@@ -94,7 +98,10 @@ def out_of_service_line(net: Any) -> None:
     [half_open_ends, half_open_transformer, taps, unapplied_tap, parallel_derated, shunt_and_scaling, generation,
      out_of_service_line],
 )  # fmt: skip
-def test_a_network_made_by_hand_agrees_with_pandapower(change: Callable[[Any], None], county: Any) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_network_made_by_hand_agrees_with_pandapower(
+    change: Callable[[Any], None], engine: Engine, county: Any
+) -> None:
     change(county)
     if change is half_open_transformer:
         # The area behind it would be dark; feed it from the other one over a low-voltage line.
@@ -103,10 +110,11 @@ def test_a_network_made_by_hand_agrees_with_pandapower(change: Callable[[Any], N
             county, low[3 - 1], low[0 + 3], 0.1, 0.2, 0.08, 0.0, 0.27, name="low tie"
         )
     network = from_pandapower(county)
-    assert_as_pandapower(county, PowerFlow(network).solve(*injections(network)))
+    assert_as_pandapower(county, PowerFlow(network, engine=engine).solve(*injections(network)))
 
 
-def test_the_demo_agrees_with_pandapower_at_any_hour(demo: Any) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_demo_agrees_with_pandapower_at_any_hour(engine: Engine, demo: Any) -> None:
     network, profiles = demo.network, demo.profiles
     rows = np.array([137 * 96 + 8, 137 * 96 + 48, 20 * 96 + 76])  # a night, a midday, a winter evening
     p_mw, q_mvar = np.zeros((2, rows.size, len(network.buses)))
@@ -117,7 +125,7 @@ def test_the_demo_agrees_with_pandapower_at_any_hour(demo: Any) -> None:
     np.add.at(p_mw.T, network.loads.bus, -load_p.T)
     np.add.at(q_mvar.T, network.loads.bus, -load_q.T)
     np.add.at(p_mw.T, network.generators.bus, generator_p.T)
-    result = PowerFlow(network).solve(p_mw, q_mvar)
+    result = PowerFlow(network, engine=engine).solve(p_mw, q_mvar)
     net = pandapower.pandapowerNet(network.handle)
     net.storage = net.storage.assign(p_mw=0.0)
     for row in range(rows.size):
@@ -126,15 +134,17 @@ def test_the_demo_agrees_with_pandapower_at_any_hour(demo: Any) -> None:
         assert_as_pandapower(net, result, row)
 
 
-def test_a_scenario_without_solution_is_named_and_harms_no_other(county: Any) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_scenario_without_solution_is_named_and_harms_no_other(engine: Engine, county: Any) -> None:
     network = from_pandapower(county)
     p_mw, q_mvar = (values.repeat(4, axis=0) for values in injections(network))
     p_mw[2] *= 1000
-    power_flow = PowerFlow(network)
+    power_flow = PowerFlow(network, engine=engine)
     result = power_flow.solve(p_mw, q_mvar)
     assert result.converged.tolist() == [True, True, False, True]
     assert [failure.scenario for failure in result.failures] == [2]
     assert result.failures[0].reason
+    assert result.failures[0].bus in {"E1", "E2", "E3"}, "the loads are there"
     columns = {name: values for name, values in vars(result).items() if name not in {"converged", "failures"}}
     alone = power_flow.solve(p_mw[3:], q_mvar[3:])
     assert alone.failures == ()

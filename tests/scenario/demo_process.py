@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -92,6 +93,15 @@ class Program:
             assert line is not None, f"it ended and never said {start!r}:\n{self._explained()}"
             if line.startswith(start):
                 return line.removeprefix(start).strip()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Hold the conductor, so that no more than the instant it is at goes by; hub and console stay awake."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def wait(self) -> Ended:
         """Wait until it ends by itself."""

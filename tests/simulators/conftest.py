@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from grid_models.network_cache import default_cache_folder
 from simulators.county.county_builder import County, build_county, write_county
-from simulators.county.network_cache import CachedCase, cached_demo_case, default_cache_folder
+from simulators.county.network_cache import CachedCase, cached_demo_case
 from simulators.world.model import WorldModel, read_world_model
 
 DAY = date(2016, 5, 17)

@@ -1,0 +1,334 @@
+"""The search for hosting capacity at nodes: trial plants, the first limit on their way, certificates.
+
+On the line from the base state x0 to the state x1 with a plant of power P, |x0 + s (x1 - x0)| = limit gives the share s
+of P at which a voltage or current would reach its limit if it moved on that line. It nearly does, so the next trial is
+s P, and a trial with |s - 1| within the tolerance is confirmed by the very power flow that found it; the figure is s P,
+whose error is a small part (about a twentieth) of that tolerance.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+
+from grid_models.admittance import ComplexArray
+from grid_models.elements import BoolArray, FloatArray, Int64Array
+from grid_models.fixed_point import BranchColumns, FixedPoint, entries_by_position, run_blocks
+from grid_models.kernel_library import HostingStructure, SurroundingsStructure, filled
+from grid_models.power_flow import PowerFlow
+from grid_models.voltage_solver import NodeInjections, real_parts
+
+TOLERANCE: Final = 5e-4
+NEWTON_TOLERANCE: Final = 1e-6
+ROUNDS_MAX: Final = 40
+SHARE_MIN: Final = 0.02
+SHARE_MAX: Final = 8.0
+POWER_MIN_MW: Final = 1e-9
+POWER_MAX_MW: Final = 1e6
+_UNSOLVED_SHARE: Final = 0.3
+_STEP_TOLERANCE_PU: Final = 1e-7
+_ITERATIONS_MAX: Final = 100
+_LOCAL_ROUNDS_MAX: Final = 12
+_TRIALS_PER_BATCH: Final = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Limits:
+    """Voltage limits by node, pu; loading limit by branch (1.0: the rating); rated currents of its ends, kA or inf."""
+
+    v_high: FloatArray
+    v_low: FloatArray
+    loading: FloatArray
+    from_ka: FloatArray
+    to_ka: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class BaseState:
+    """One hour without the new plant. power: injection by node, MVA. v: voltages, pu. loading: of each branch."""
+
+    power: ComplexArray
+    v: ComplexArray
+    loading: FloatArray
+    limits: Limits
+
+
+@dataclass(frozen=True, eq=False)
+class SearchResult:
+    """Capacity of each node asked for, MW (inf: nothing binds), and its binding limit.
+
+    binding: node with a high voltage, n_nodes + node with a low one, 2 n_nodes + branch, -1 for nothing.
+    """
+
+    power: FloatArray
+    binding: Int64Array
+    certified: BoolArray
+
+
+@dataclass(frozen=True, eq=False)
+class _Trials:
+    """One round of trials: share of the power at the first limit, that limit, whether there was a solution."""
+
+    share: FloatArray
+    binding: Int64Array
+    solved: BoolArray
+
+
+def search(power_flow: PowerFlow, base: BaseState, nodes: Int64Array, direction: complex) -> SearchResult:
+    """Return the capacity of each node.
+
+    :param nodes: shape (n,), none of them held by a feeding point
+    :param direction: power of the plant per MW, such as 1 - 0.3j
+    """
+    power = _first_guess(power_flow, base, nodes)
+    if power_flow.fixed_point is None:
+        trials = _NewtonTrials(power_flow, base, direction)
+        return _certify(trials, nodes, power, NEWTON_TOLERANCE)
+    kernel = _KernelTrials(power_flow.fixed_point, base, direction)
+    by_position = np.argsort(power_flow.fixed_point.factors.position[nodes], kind="stable")
+    sorted_nodes = nodes[by_position]
+    near = kernel.settle_locally(sorted_nodes, power[by_position])
+    found = _certify(kernel, sorted_nodes, near, TOLERANCE)
+    back = np.argsort(by_position, kind="stable")
+    return SearchResult(found.power[back], found.binding[back], found.certified[back])
+
+
+def _certify(
+    trials: "_KernelTrials | _NewtonTrials", nodes: Int64Array, power: FloatArray, tolerance: float
+) -> SearchResult:
+    """Repeat full power flows until each node's trial stands at its limit."""
+    power = power.copy()
+    binding = np.full(nodes.size, -1, dtype=np.int64)
+    certified = np.zeros(nodes.size, dtype=np.bool_)
+    left = np.arange(nodes.size)
+    for _ in range(ROUNDS_MAX):
+        found = trials.run(nodes[left], power[left])
+        share = np.where(found.solved, found.share, _UNSOLVED_SHARE)
+        settled = found.solved & (np.abs(share - 1) <= tolerance)
+        step = np.clip(np.where(np.isfinite(share), share, SHARE_MAX), SHARE_MIN, SHARE_MAX)
+        power[left] *= np.where(settled, share, step)
+        binding[left] = np.where(found.solved & np.isfinite(found.share), found.binding, -1)
+        nothing_binds = found.solved & (power[left] > POWER_MAX_MW)
+        no_room = found.solved & (power[left] < POWER_MIN_MW)
+        power[left[nothing_binds]], power[left[no_room]] = np.inf, 0.0
+        binding[left[nothing_binds]] = -1
+        done = settled | nothing_binds | no_room
+        certified[left[done]] = True
+        left = left[~done]
+        if not left.size:
+            break
+    return SearchResult(power, binding, certified)
+
+
+def _first_guess(power_flow: PowerFlow, base: BaseState, nodes: Int64Array) -> FloatArray:
+    """Return half of what the branches at each node can carry, MW; 1 MW where none has a rating."""
+    branches = power_flow.model.branches
+    carried = np.zeros(power_flow.model.n_nodes)
+    for end, base_ka, rated_ka in (
+        (branches.from_node, branches.from_base_ka, base.limits.from_ka),
+        (branches.to_node, branches.to_base_ka, base.limits.to_ka),
+    ):
+        np.add.at(carried, end, np.where(np.isfinite(rated_ka), rated_ka, 0.0) / base_ka)
+    guess = np.where(carried > 0, carried / 2, 1.0)
+    return np.asarray(guess[nodes], dtype=np.float64)
+
+
+class _KernelTrials:
+    """Trials by the fixed point in C, for one base state."""
+
+    def __init__(self, engine: FixedPoint, base: BaseState, direction: complex) -> None:
+        self._engine = engine
+        self._tangent = direction.imag / direction.real
+        factors, model, limits = engine.factors, engine.model, base.limits
+        self._branches = BranchColumns(model, factors, limits.from_ka, limits.to_ka)
+        v_from, v_to = base.v[model.branches.from_node], base.v[model.branches.to_node]
+        ends = (
+            model.branches.yff * v_from + model.branches.yft * v_to,
+            model.branches.ytf * v_from + model.branches.ytt * v_to,
+        )
+        base_r, base_m = real_parts(base.power[factors.node])
+        v_r, v_m = real_parts(base.v[factors.node])
+        self._state = {
+            "base_r": base_r,
+            "base_m": base_m,
+            "v_r": v_r,
+            "v_m": v_m,
+            "v_low2": np.ascontiguousarray(limits.v_low[factors.node] ** 2),
+            "v_high2": np.ascontiguousarray(limits.v_high[factors.node] ** 2),
+            "loading2": limits.loading**2,
+            "current": np.ascontiguousarray(np.stack(ends, axis=1)).view(np.float64),
+        }
+        self._base = base
+
+    def run(self, nodes: Int64Array, power: FloatArray) -> _Trials:
+        """Return what full power flows with a plant at each node find."""
+        arrays = self._arrays(nodes, power)
+        structure = filled(HostingStructure, **self._state, **arrays)
+        engine = self._engine
+
+        def run(start: int, stop: int) -> int:
+            return engine.library.call(
+                "cmb_host",
+                *(engine.columns.structure, self._branches.structure, structure, start, stop),
+                *(_STEP_TOLERANCE_PU**2, _ITERATIONS_MAX),
+            )
+
+        run_blocks(run, nodes.size, engine.threads)
+        solved = arrays["solved"].astype(np.bool_)
+        return _Trials(arrays["share"], self._binding(arrays["binding"]), solved)
+
+    def settle_locally(self, nodes: Int64Array, power: FloatArray) -> FloatArray:
+        """Return a power near each node's capacity, found on its way to the feeding point alone."""
+        arrays = self._arrays(nodes, power)
+        structure = filled(HostingStructure, **self._state, **arrays)
+        surroundings_arrays = self._surroundings()
+        surroundings = filled(SurroundingsStructure, **surroundings_arrays)
+        engine = self._engine
+
+        def run(start: int, stop: int) -> int:
+            return engine.library.call(
+                "cmb_host_locally",
+                *(engine.columns.structure, self._branches.structure, surroundings, structure, start, stop),
+                *(_STEP_TOLERANCE_PU**2, _ITERATIONS_MAX, _LOCAL_ROUNDS_MAX),
+            )
+
+        run_blocks(run, nodes.size, engine.threads)
+        return np.asarray(arrays["power_r"], dtype=np.float64)
+
+    def _arrays(self, nodes: Int64Array, power: FloatArray) -> dict[str, npt.NDArray[Any]]:
+        return {
+            "node": self._engine.factors.position[nodes].astype(np.int32),
+            "power_r": np.array(power),
+            "power_m": power * self._tangent,
+            "share": np.empty(nodes.size),
+            "binding": np.empty(nodes.size, np.int32),
+            "solved": np.empty(nodes.size, np.int8),
+        }
+
+    def _binding(self, found: Int64Array) -> Int64Array:
+        """Return bindings by node instead of by position."""
+        factors, n_nodes = self._engine.factors, self._engine.model.n_nodes
+        n = len(factors)
+        binding = found.astype(np.int64)
+        node = np.append(factors.node, -1)
+        of_high, of_low = (binding >= 0) & (binding < n), (binding >= n) & (binding < 2 * n)
+        named = np.where(of_high, node[np.where(of_high, binding, -1)], -1)
+        named = np.where(of_low, n_nodes + node[np.where(of_low, binding - n, -1)], named)
+        return np.where(binding >= 2 * n, 2 * n_nodes + binding - 2 * n, named)
+
+    def _surroundings(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the elimination tree, and what of the base state lies beside any way to its root."""
+        factors, state = self._engine.factors, self._state
+        n = len(factors)
+        v = self._base.v[factors.node]
+        upper = scipy.sparse.csr_matrix((factors.upper_value, factors.upper_column, factors.upper_start), shape=(n, n))
+        # L y = c + I and U v = y give what passes each node; without injections v is the no-load voltage.
+        fixed = upper @ factors.no_load_v + factors.no_load_v / factors.inverse_diagonal
+        passed = upper @ v + v / factors.inverse_diagonal - fixed
+        passed_r, passed_m = real_parts(passed)
+        gathered_r, gathered_m = real_parts(passed - np.conj(self._base.power[factors.node] / v))
+        fixed_passed_r, fixed_passed_m = real_parts(fixed)
+        fixed_gathered_r, fixed_gathered_m = real_parts(fixed - factors.constant)
+        child, child_start = entries_by_position(factors.parent + 1, n + 1)
+        ends = np.stack([self._branches.from_position, self._branches.to_position])
+        lower = np.where(ends.min(axis=0) >= 0, ends.min(axis=0), ends.max(axis=0))
+        inner = np.flatnonzero(lower >= 0)
+        order, branch_start = entries_by_position(lower[inner], n)
+        vm = np.abs(v)
+        return {
+            "parent": factors.parent,
+            "child_start": child_start[1:].copy(),
+            "child": child,
+            "branch_start": branch_start,
+            "branch": inner[order].astype(np.int64),
+            "gathered_r": gathered_r,
+            "gathered_m": gathered_m,
+            "passed_r": passed_r,
+            "passed_m": passed_m,
+            "fixed_gathered_r": fixed_gathered_r,
+            "fixed_gathered_m": fixed_gathered_m,
+            "fixed_passed_r": fixed_passed_r,
+            "fixed_passed_m": fixed_passed_m,
+            "closest_high": _over_subtrees(vm / np.sqrt(state["v_high2"]), factors.parent, largest=True),
+            "closest_low": _over_subtrees(
+                vm / np.maximum(np.sqrt(state["v_low2"]), 1e-12), factors.parent, largest=False
+            ),
+        }
+
+
+class _NewtonTrials:
+    """Trials by Newton's method, a scenario a plant: for installations without the kernel, and as a referee."""
+
+    def __init__(self, power_flow: PowerFlow, base: BaseState, direction: complex) -> None:
+        self._power_flow = power_flow
+        self._base = base
+        self._direction = direction / direction.real
+
+    def run(self, nodes: Int64Array, power: FloatArray) -> _Trials:
+        """Return what full power flows with a plant at each node find."""
+        parts = [
+            self._batch(nodes[start : start + _TRIALS_PER_BATCH], power[start : start + _TRIALS_PER_BATCH])
+            for start in range(0, nodes.size, _TRIALS_PER_BATCH)
+        ]
+        return _Trials(
+            np.concatenate([part.share for part in parts]),
+            np.concatenate([part.binding for part in parts]),
+            np.concatenate([part.solved for part in parts]),
+        )
+
+    def _batch(self, nodes: Int64Array, power: FloatArray) -> _Trials:
+        injections = np.repeat(self._base.power[:, np.newaxis], nodes.size, axis=1)
+        injections[nodes, np.arange(nodes.size)] += power * self._direction
+        found = self._power_flow.voltages(NodeInjections(injections))
+        share, binding = self._first_limit(np.where(found.converged[:, np.newaxis], found.v, self._base.v))
+        return _Trials(share, binding, found.converged)
+
+    def _first_limit(self, v: ComplexArray) -> tuple[FloatArray, Int64Array]:
+        base, model = self._base, self._power_flow.model
+        branches, limits = model.branches, base.limits
+        shares = [
+            _rise(base.v, v - base.v, limits.v_high),
+            _fall(base.v, v - base.v, limits.v_low),
+        ]
+        of_current = np.full((len(v), len(branches)), np.inf)
+        for y_from, y_to, base_ka, rated_ka in (
+            (branches.yff, branches.yft, branches.from_base_ka, limits.from_ka),
+            (branches.ytf, branches.ytt, branches.to_base_ka, limits.to_ka),
+        ):
+            scale = base_ka / rated_ka
+            at_base = (y_from * base.v[branches.from_node] + y_to * base.v[branches.to_node]) * scale
+            now = (y_from * v[:, branches.from_node] + y_to * v[:, branches.to_node]) * scale
+            of_current = np.minimum(of_current, _rise(at_base, now - at_base, limits.loading))
+        every = np.concatenate([*shares, of_current], axis=1)
+        binding = every.argmin(axis=1)
+        return every[np.arange(len(v)), binding], binding.astype(np.int64)
+
+
+def _rise(x: ComplexArray, d: ComplexArray, limit: FloatArray) -> FloatArray:
+    """Return the smallest s > 0 with |x + s d| = limit where |x| <= limit; inf where there is none."""
+    a, half = np.abs(d) ** 2, d.real * x.real + d.imag * x.imag
+    c = np.where(np.isfinite(limit), np.abs(x) ** 2 - limit**2, -np.inf)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        s = -c / (half + np.sqrt(np.maximum(half**2 - a * c, 0.0)))
+    return np.asarray(np.where(np.isnan(s) | (s < 0), np.inf, s), dtype=np.float64)
+
+
+def _fall(x: ComplexArray, d: ComplexArray, limit: FloatArray) -> FloatArray:
+    """Return the smallest s > 0 with |x + s d| = limit where |x| >= limit; inf where there is none."""
+    a, half = np.abs(d) ** 2, d.real * x.real + d.imag * x.imag
+    c = np.abs(x) ** 2 - limit**2
+    inside = half**2 - a * c
+    with np.errstate(invalid="ignore", divide="ignore"):
+        s = c / (np.sqrt(np.maximum(inside, 0.0)) - half)
+    return np.asarray(np.where((inside >= 0) & (half < 0), s, np.inf), dtype=np.float64)
+
+
+def _over_subtrees(values: FloatArray, parent: Int64Array, *, largest: bool) -> FloatArray:
+    """Return the largest or smallest value in each node's subtree; children stand before their parents."""
+    best = values.tolist()
+    for node, above in enumerate(parent.tolist()):
+        if above >= 0 and (best[node] > best[above]) is largest and best[node] != best[above]:
+            best[above] = best[node]
+    return np.array(best, dtype=np.float64)

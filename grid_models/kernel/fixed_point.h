@@ -1,0 +1,92 @@
+/* Types shared by the kernel's variants. */
+#ifndef CMB_FIXED_POINT_H
+#define CMB_FIXED_POINT_H
+#include <stdint.h>
+
+/* L and U of the nodal matrix without the feeding points, in elimination order. Columns of L without its unit diagonal,
+ * rows of U without its diagonal, whose inverse is d. c: what the feeding points inject. r, m: real and imaginary. */
+typedef struct {
+    int64_t n;
+    const int64_t *l_start;
+    const int32_t *l_row;
+    const double *l_r, *l_m;
+    const int64_t *u_start;
+    const int32_t *u_column;
+    const double *u_r, *u_m;
+    const double *d_r, *d_m;
+    const double *c_r, *c_m;
+} factors;
+
+/* Two-ports of the branches. from, to: a node, or -1-k for feeding point k, whose voltage is source_r[k] + j source_m[k].
+ * y: 8 numbers a branch (yff, yft, ytf, ytt). from_scale, to_scale: squared current in per unit, times this, is the
+ * squared loading; 0 where there is no rating. */
+typedef struct {
+    int64_t n;
+    const int64_t *from, *to;
+    const double *y;
+    const double *from_scale, *to_scale;
+    const double *source_r, *source_m;
+} branches;
+
+/* Injections of a batch, (n, stride) each, scenarios contiguous; the last four may be NULL. */
+typedef struct {
+    int64_t stride;
+    const double *power_r, *power_m;
+    const double *current_r, *current_m;
+    const double *impedance_r, *impedance_m;
+} injections;
+
+/* Factored profiles: injection of node j = sum over its entries of nominal * factor[column][scenario]. */
+typedef struct {
+    const int64_t *start;
+    const int32_t *p_column, *q_column;
+    const double *p_nominal, *q_nominal;
+    const double *factor;
+    int64_t stride;
+} profiles;
+
+/* What a run over many scenarios leaves, by node and by branch. Squares of voltages and loadings are compared. */
+typedef struct {
+    const double *v_low2, *v_high2;
+    double *v_min, *v_max;
+    int64_t *v_min_at, *v_max_at;
+    int64_t *n_low, *n_high;
+    double *loading_max;
+    int64_t *loading_max_at;
+    int64_t *n_over;
+    double *loss_sum;
+    double *scenario_loss, *scenario_v_min, *scenario_v_max, *scenario_loading;
+    uint16_t *v_histogram, *loading_histogram;
+    int64_t n_bins;
+    double v_bin_from, v_bins_per_unit, loading_bins_per_unit;
+} extremes;
+
+/* Hosting: candidates, their trial powers, the base state and its limits. share: the root found; binding: j for a high
+ * voltage at node j, n + j for a low one, 2 n + e for branch e, -1 for nothing. */
+typedef struct {
+    const int32_t *node;
+    double *power_r, *power_m;
+    const double *base_r, *base_m;
+    const double *v_r, *v_m;
+    const double *v_low2, *v_high2;
+    const double *loading2;
+    const double *current;
+    double *share;
+    int32_t *binding;
+    int8_t *solved;
+} hosting;
+
+/* What the local method needs besides: the elimination tree and what of the base state lies outside a path to its root:
+ * gathered, passed: current that arrives at a node and goes on from it, of the injections; fixed_...: of the feeding
+ * points. closest_high, closest_low: largest and smallest ratio of voltage to limit in the subtree. */
+typedef struct {
+    const int64_t *parent;
+    const int64_t *child_start, *child;
+    const int64_t *branch_start, *branch;
+    const double *gathered_r, *gathered_m;
+    const double *passed_r, *passed_m;
+    const double *fixed_gathered_r, *fixed_gathered_m;
+    const double *fixed_passed_r, *fixed_passed_m;
+    const double *closest_high, *closest_low;
+} surroundings;
+#endif

@@ -1,0 +1,453 @@
+/* The kernel's code, compiled once for each instruction set: VARIANT(name) gives the functions their names, LANES is the
+ * number of scenarios that one register holds. HALVES registers side by side make a block: each node waits for the one
+ * before it, and the halves fill each other's waiting. (Vectors twice as wide as a register would be split by the
+ * compiler, comparisons of them even into single numbers.)
+ *
+ * Constant-matrix fixed point V <- Y^-1 (c + conj(S(V) / V)): one sparse factorisation, then a forward and a backward
+ * sweep an iteration. A lane that has converged keeps its voltages, so that its result does not depend on its company.
+ */
+
+#define ALWAYS static inline __attribute__((always_inline))
+#define lanes VARIANT(lanes_of)
+#define loose_lanes VARIANT(loose_lanes_of)
+#define lane_mask VARIANT(lane_mask_of)
+
+#define BLOCK (LANES * HALVES)
+
+typedef double lanes __attribute__((vector_size(8 * LANES), aligned(8 * LANES)));
+typedef double loose_lanes __attribute__((vector_size(8 * LANES), aligned(8)));
+typedef int64_t lane_mask __attribute__((vector_size(8 * LANES), aligned(8 * LANES)));
+
+ALWAYS lanes VARIANT(choose)(lane_mask mask, lanes yes, lanes no) {
+    return (lanes)(((lane_mask)yes & mask) | ((lane_mask)no & ~mask));
+}
+
+ALWAYS int VARIANT(any)(lane_mask mask) {
+#if LANES == 4 && defined(__AVX2__)
+    typedef long long whole __attribute__((vector_size(32)));
+    return !__builtin_ia32_ptestz256((whole)mask, (whole)mask);
+#else
+    int64_t all = 0;
+    for (int b = 0; b < LANES; b++) all |= mask[b];
+    return all != 0;
+#endif
+}
+
+ALWAYS lanes VARIANT(root)(lanes x) {
+    lanes r;
+    for (int b = 0; b < LANES; b++) r[b] = sqrt(x[b]);
+    return r;
+}
+
+ALWAYS lanes VARIANT(larger)(lanes a, lanes b) { return VARIANT(choose)(a > b, a, b); }
+
+/* One node's numbers in a block. */
+typedef struct {
+    lanes power_r[HALVES], power_m[HALVES], v_r[HALVES], v_m[HALVES], x_r[HALVES], x_m[HALVES];
+} VARIANT(node_state);
+typedef struct {
+    lanes current_r[HALVES], current_m[HALVES], impedance_r[HALVES], impedance_m[HALVES];
+} VARIANT(node_dependent);
+#define node_state VARIANT(node_state)
+#define node_dependent VARIANT(node_dependent)
+#define EACH_HALF _Pragma("GCC unroll 4") for (int h = 0; h < HALVES; h++)
+
+/* dependent: what of the injections depends on the voltage, or NULL. Returns the number of iterations; converged has
+ * ones in the lanes whose last step was within the tolerance. */
+ALWAYS int64_t VARIANT(iterate)(const factors *f, node_state *state, const node_dependent *dependent,
+                                double tolerance2, int64_t iterations_max, lane_mask *converged) {
+    const lanes zero = {0}, one = zero + 1.0;
+    lanes active[HALVES];
+    EACH_HALF active[h] = one;
+    int64_t iterations = 0, is_active = 1;
+    while (iterations < iterations_max && is_active) {
+        iterations++;
+        for (int64_t j = 0; j < f->n; j++) {
+            node_state *a = state + j;
+            lanes xr[HALVES], xm[HALVES];
+            EACH_HALF {
+                lanes vr = a->v_r[h], vm = a->v_m[h], w = 1.0 / (vr * vr + vm * vm);
+                lanes sr = a->power_r[h] * w, sm = a->power_m[h] * w;
+                if (dependent) {
+                    const node_dependent *z = dependent + j;
+                    lanes root = VARIANT(root)(w);
+                    sr += z->current_r[h] * root + z->impedance_r[h];
+                    sm += z->current_m[h] * root + z->impedance_m[h];
+                }
+                a->x_r[h] = xr[h] = a->x_r[h] + (f->c_r[j] + (sr * vr + sm * vm));
+                a->x_m[h] = xm[h] = a->x_m[h] + (f->c_m[j] + (sr * vm - sm * vr));
+            }
+            for (int64_t p = f->l_start[j]; p < f->l_start[j + 1]; p++) {
+                node_state *to = state + f->l_row[p];
+                double lr = f->l_r[p], lm = f->l_m[p];
+                EACH_HALF {
+                    to->x_r[h] -= lr * xr[h] - lm * xm[h];
+                    to->x_m[h] -= lr * xm[h] + lm * xr[h];
+                }
+            }
+        }
+        lanes step2[HALVES];
+        EACH_HALF step2[h] = zero;
+        for (int64_t j = f->n - 1; j >= 0; j--) {
+            node_state *a = state + j;
+            lanes xr[HALVES], xm[HALVES];
+            EACH_HALF xr[h] = a->x_r[h], xm[h] = a->x_m[h];
+            for (int64_t p = f->u_start[j]; p < f->u_start[j + 1]; p++) {
+                const node_state *from = state + f->u_column[p];
+                double ur = f->u_r[p], um = f->u_m[p];
+                EACH_HALF {
+                    xr[h] -= ur * from->v_r[h] - um * from->v_m[h];
+                    xm[h] -= ur * from->v_m[h] + um * from->v_r[h];
+                }
+            }
+            double dr = f->d_r[j], dm = f->d_m[j];
+            EACH_HALF {
+                lanes er = xr[h] * dr - xm[h] * dm - a->v_r[h], em = xr[h] * dm + xm[h] * dr - a->v_m[h];
+                step2[h] = VARIANT(larger)(er * er + em * em, step2[h]);
+                a->v_r[h] += active[h] * er;
+                a->v_m[h] += active[h] * em;
+                a->x_r[h] = a->x_m[h] = zero;
+            }
+        }
+        is_active = 0;
+        EACH_HALF {
+            active[h] = VARIANT(choose)((lane_mask)(step2[h] <= tolerance2), zero, active[h]);
+            is_active |= VARIANT(any)((lane_mask)(active[h] > 0.0));
+        }
+    }
+    /* A voltage that is no number, or no voltage, passes no comparison. */
+    EACH_HALF {
+        lane_mask good = (lane_mask)(active[h] == 0.0);
+        for (int64_t j = 0; j < f->n; j++) {
+            lanes v2 = state[j].v_r[h] * state[j].v_r[h] + state[j].v_m[h] * state[j].v_m[h];
+            good &= (lane_mask)(v2 > 0.01) & (lane_mask)(v2 < 25.0);
+        }
+        converged[h] = good;
+    }
+    return iterations;
+}
+
+/* Currents of branch e at both ends: i[0..1] at from, i[2..3] at to; v[0..3] the voltages there. */
+ALWAYS void VARIANT(branch_state)(const branches *br, int64_t e, const node_state *state, int h, lanes v[4],
+                                  lanes i[4]) {
+    const lanes zero = {0};
+    int64_t f = br->from[e], t = br->to[e];
+    v[0] = f >= 0 ? state[f].v_r[h] : zero + br->source_r[-f - 1];
+    v[1] = f >= 0 ? state[f].v_m[h] : zero + br->source_m[-f - 1];
+    v[2] = t >= 0 ? state[t].v_r[h] : zero + br->source_r[-t - 1];
+    v[3] = t >= 0 ? state[t].v_m[h] : zero + br->source_m[-t - 1];
+    const double *y = br->y + 8 * e;
+    i[0] = y[0] * v[0] - y[1] * v[1] + y[2] * v[2] - y[3] * v[3];
+    i[1] = y[0] * v[1] + y[1] * v[0] + y[2] * v[3] + y[3] * v[2];
+    i[2] = y[4] * v[0] - y[5] * v[1] + y[6] * v[2] - y[7] * v[3];
+    i[3] = y[4] * v[1] + y[5] * v[0] + y[6] * v[3] + y[7] * v[2];
+}
+
+static int64_t VARIANT(solve)(const factors *f, const injections *s, int64_t start, int64_t stop, const double *v_r,
+                              const double *v_m, double tolerance2, int64_t iterations_max, double *out_r,
+                              double *out_m, int8_t *converged) {
+    node_state *state;
+    node_dependent *dependent = NULL;
+    size_t n = (size_t)(f->n ? f->n : 1);
+    if (posix_memalign((void **)&state, 8 * LANES, n * sizeof *state)) return -1;
+    memset(state, 0, n * sizeof *state);
+    if (s->current_r && posix_memalign((void **)&dependent, 8 * LANES, n * sizeof *dependent)) return free(state), -1;
+    int64_t iterations = 0;
+    const lanes zero = {0};
+    for (int64_t t = start; t < stop; t += BLOCK) {
+        for (int64_t j = 0; j < f->n; j++) EACH_HALF {
+                int64_t at = j * s->stride + t + h * LANES;
+                state[j].power_r[h] = *(const loose_lanes *)(s->power_r + at);
+                state[j].power_m[h] = *(const loose_lanes *)(s->power_m + at);
+                state[j].v_r[h] = zero + v_r[j];
+                state[j].v_m[h] = zero + v_m[j];
+                if (dependent) {
+                    dependent[j].current_r[h] = *(const loose_lanes *)(s->current_r + at);
+                    dependent[j].current_m[h] = *(const loose_lanes *)(s->current_m + at);
+                    dependent[j].impedance_r[h] = *(const loose_lanes *)(s->impedance_r + at);
+                    dependent[j].impedance_m[h] = *(const loose_lanes *)(s->impedance_m + at);
+                }
+            }
+        lane_mask good[HALVES];
+        iterations += VARIANT(iterate)(f, state, dependent, tolerance2, iterations_max, good);
+        EACH_HALF {
+            for (int b = 0; b < LANES; b++) converged[t + h * LANES + b] = good[h][b] != 0;
+            for (int64_t j = 0; j < f->n; j++) {
+                *(loose_lanes *)(out_r + j * s->stride + t + h * LANES) = state[j].v_r[h];
+                *(loose_lanes *)(out_m + j * s->stride + t + h * LANES) = state[j].v_m[h];
+            }
+        }
+    }
+    free(dependent);
+    free(state);
+    return iterations;
+}
+
+static void VARIANT(tally)(uint16_t *histogram, int64_t n_bins, lanes value, double from, double per_unit,
+                           lane_mask good) {
+    for (int b = 0; b < LANES; b++) {
+        if (!good[b]) continue;
+        int64_t bin = (int64_t)((value[b] - from) * per_unit);
+        bin = value[b] < from || bin < 0 ? 0 : bin >= n_bins ? n_bins - 1 : bin;
+        histogram[bin]++;
+    }
+}
+
+/* Of a lane that counts, whatever is beyond what was seen or permitted; scenarios come in order, so the first stays. */
+static __attribute__((noinline)) void VARIANT(note_node)(extremes *x, int64_t j, lanes v2, lane_mask good, int64_t t) {
+    for (int b = 0; b < LANES; b++) {
+        if (!good[b]) continue;
+        if (v2[b] < x->v_min[j]) x->v_min[j] = v2[b], x->v_min_at[j] = t + b;
+        if (v2[b] > x->v_max[j]) x->v_max[j] = v2[b], x->v_max_at[j] = t + b;
+        x->n_low[j] += v2[b] < x->v_low2[j];
+        x->n_high[j] += v2[b] > x->v_high2[j];
+    }
+}
+
+static __attribute__((noinline)) void VARIANT(note_branch)(extremes *x, int64_t e, lanes loading2, lane_mask good,
+                                                           int64_t t) {
+    for (int b = 0; b < LANES; b++) {
+        if (!good[b]) continue;
+        if (loading2[b] > x->loading_max[e]) x->loading_max[e] = loading2[b], x->loading_max_at[e] = t + b;
+        x->n_over[e] += loading2[b] > 1.0;
+    }
+}
+
+/* Keeps what a solved block, scenarios t..., brings for each node, branch and scenario. */
+static void VARIANT(keep)(const factors *f, const branches *br, const node_state *state, int64_t t,
+                          const lane_mask *good, extremes *x, int8_t *converged) {
+    const lanes zero = {0};
+    lanes low[HALVES], high[HALVES], loaded[HALVES], lost[HALVES];
+    EACH_HALF low[h] = zero + INFINITY, high[h] = loaded[h] = lost[h] = zero;
+    for (int64_t j = 0; j < f->n; j++) {
+        double seen_low = x->v_min[j], seen_high = x->v_max[j];
+        double below = seen_low > x->v_low2[j] ? seen_low : x->v_low2[j];
+        double above = seen_high < x->v_high2[j] ? seen_high : x->v_high2[j];
+        EACH_HALF {
+            lanes v2 = state[j].v_r[h] * state[j].v_r[h] + state[j].v_m[h] * state[j].v_m[h];
+            low[h] = VARIANT(choose)((lane_mask)(v2 < low[h]), v2, low[h]);
+            high[h] = VARIANT(larger)(v2, high[h]);
+            if (VARIANT(any)(((lane_mask)(v2 < below) | (lane_mask)(v2 > above)) & good[h]))
+                VARIANT(note_node)(x, j, v2, good[h], t + h * LANES);
+            if (x->v_histogram)
+                VARIANT(tally)(x->v_histogram + j * x->n_bins, x->n_bins, VARIANT(root)(v2), x->v_bin_from,
+                               x->v_bins_per_unit, good[h]);
+        }
+    }
+    for (int64_t e = 0; e < br->n; e++) {
+        double seen = x->loading_max[e], above = seen < 1.0 ? seen : 1.0;
+        lanes sum = zero;
+        EACH_HALF {
+            lanes v[4], i[4];
+            VARIANT(branch_state)(br, e, state, h, v, i);
+            lanes loading2 = VARIANT(larger)((i[0] * i[0] + i[1] * i[1]) * br->from_scale[e],
+                                             (i[2] * i[2] + i[3] * i[3]) * br->to_scale[e]);
+            lanes loss = v[0] * i[0] + v[1] * i[1] + v[2] * i[2] + v[3] * i[3];
+            loss = VARIANT(choose)(good[h], loss, zero);
+            loaded[h] = VARIANT(larger)(loading2, loaded[h]);
+            lost[h] += loss;
+            sum += loss;
+            if (VARIANT(any)((lane_mask)(loading2 > above) & good[h]))
+                VARIANT(note_branch)(x, e, loading2, good[h], t + h * LANES);
+            if (x->loading_histogram)
+                VARIANT(tally)(x->loading_histogram + e * x->n_bins, x->n_bins, VARIANT(root)(loading2), 0.0,
+                               x->loading_bins_per_unit, good[h]);
+        }
+        double total = 0;
+        for (int b = 0; b < LANES; b++) total += sum[b];
+        x->loss_sum[e] += total;
+    }
+    for (int k = 0; k < BLOCK; k++) {
+        int h = k / LANES, b = k % LANES;
+        if (!good[h][b]) continue;
+        converged[t + k] = 1;
+        x->scenario_loss[t + k] = lost[h][b];
+        x->scenario_v_min[t + k] = sqrt(low[h][b]);
+        x->scenario_v_max[t + k] = sqrt(high[h][b]);
+        x->scenario_loading[t + k] = sqrt(loaded[h][b]);
+    }
+}
+
+static int64_t VARIANT(stream)(const factors *f, const branches *br, const profiles *pr, int64_t start, int64_t stop,
+                               int64_t restart, const double *v_r, const double *v_m, double tolerance2,
+                               int64_t iterations_max, extremes *x, int8_t *converged) {
+    node_state *state;
+    size_t n = (size_t)(f->n ? f->n : 1);
+    if (posix_memalign((void **)&state, 8 * LANES, n * sizeof *state)) return -1;
+    const lanes zero = {0};
+    memset(state, 0, n * sizeof *state);
+    for (int64_t j = 0; j < f->n; j++) {
+        x->v_min[j] = INFINITY, x->v_max[j] = -INFINITY;
+        x->v_min_at[j] = x->v_max_at[j] = -1;
+        x->n_low[j] = x->n_high[j] = 0;
+    }
+    for (int64_t e = 0; e < br->n; e++) {
+        x->loading_max[e] = -INFINITY;
+        x->loading_max_at[e] = -1;
+        x->n_over[e] = 0;
+        x->loss_sum[e] = 0;
+    }
+    int64_t iterations = 0;
+    for (int64_t t = start; t < stop; t += BLOCK) {
+        int cold = (t - start) % restart == 0;
+        for (int64_t j = 0; j < f->n; j++) {
+            lanes p[HALVES], q[HALVES];
+            EACH_HALF p[h] = q[h] = zero;
+            for (int64_t k = pr->start[j]; k < pr->start[j + 1]; k++) EACH_HALF {
+                    int64_t at = t + h * LANES;
+                    p[h] += pr->p_nominal[k] * *(const loose_lanes *)(pr->factor + pr->p_column[k] * pr->stride + at);
+                    q[h] += pr->q_nominal[k] * *(const loose_lanes *)(pr->factor + pr->q_column[k] * pr->stride + at);
+                }
+            EACH_HALF {
+                state[j].power_r[h] = p[h];
+                state[j].power_m[h] = q[h];
+                if (cold) state[j].v_r[h] = zero + v_r[j], state[j].v_m[h] = zero + v_m[j];
+            }
+        }
+        lane_mask solved[HALVES], good[HALVES];
+        iterations += VARIANT(iterate)(f, state, NULL, tolerance2, iterations_max, solved);
+        EACH_HALF {
+            good[h] = solved[h];
+            for (int b = 0; b < LANES; b++)
+                if (t + h * LANES + b >= stop) good[h][b] = 0;
+        }
+        VARIANT(keep)(f, br, state, t, good, x, converged);
+        /* A lane that failed must not be where the next block starts. */
+        for (int k = 0; k < BLOCK; k++)
+            if (!solved[k / LANES][k % LANES])
+                for (int64_t j = 0; j < f->n; j++) {
+                    state[j].v_r[k / LANES][k % LANES] = v_r[j];
+                    state[j].v_m[k / LANES][k % LANES] = v_m[j];
+                }
+    }
+    for (int64_t j = 0; j < f->n; j++)
+        if (x->v_min_at[j] >= 0) x->v_min[j] = sqrt(x->v_min[j]), x->v_max[j] = sqrt(x->v_max[j]);
+    for (int64_t e = 0; e < br->n; e++)
+        if (x->loading_max_at[e] >= 0) x->loading_max[e] = sqrt(x->loading_max[e]);
+    free(state);
+    return iterations;
+}
+
+/* Smallest s > 0 with |x + s d|^2 = limit: rising to an upper limit (c <= 0), falling to a lower one (c >= 0). */
+ALWAYS lanes VARIANT(rise)(lanes a, lanes h, lanes c) {
+    const lanes zero = {0};
+    return -c / (h + VARIANT(root)(VARIANT(larger)(h * h - a * c, zero)) + 1e-300);
+}
+
+ALWAYS lanes VARIANT(fall)(lanes a, lanes h, lanes c) {
+    const lanes zero = {0};
+    lanes inside = h * h - a * c;
+    lanes s = c / (VARIANT(root)(VARIANT(larger)(inside, zero)) - h + 1e-300);
+    return VARIANT(choose)((lane_mask)(inside >= 0.0) & (lane_mask)(h < 0.0), s, zero + INFINITY);
+}
+
+typedef struct {
+    lanes share;
+    int32_t binding[LANES];
+} VARIANT(bound);
+
+ALWAYS void VARIANT(tighten)(VARIANT(bound) * found, lanes share, int64_t binding) {
+    lane_mask less = (lane_mask)(share < found->share);
+    if (!VARIANT(any)(less)) return;
+    for (int b = 0; b < LANES; b++)
+        if (less[b]) {
+            found->share[b] = share[b];
+            found->binding[b] = (int32_t)binding;
+        }
+}
+
+/* Is there a limit before the share found so far? f(s) = a s^2 + 2 h s + c; cheap, and never wrong in saying no. */
+ALWAYS lane_mask VARIANT(may_rise)(lanes a, lanes half, lanes c, lanes share) {
+    return (lane_mask)((a * share + 2.0 * half) * share + c > 0.0);
+}
+
+ALWAYS lane_mask VARIANT(may_fall)(lanes half, lanes c, lanes share) {
+    return (lane_mask)(c + 2.0 * half * share < 0.0);
+}
+
+ALWAYS void VARIANT(bind_node)(const node_state *state, int64_t j, int half, const hosting *host, int64_t high,
+                               int64_t low, VARIANT(bound) * found) {
+    const lanes zero = {0};
+    double vr = host->v_r[j], vm = host->v_m[j], v2 = vr * vr + vm * vm;
+    lanes dr = state[j].v_r[half] - vr, dm = state[j].v_m[half] - vm;
+    lanes a = dr * dr + dm * dm, h = dr * vr + dm * vm;
+    lanes to_high = zero + (v2 - host->v_high2[j]), to_low = zero + (v2 - host->v_low2[j]);
+    lane_mask rising = VARIANT(may_rise)(a, h, to_high, found->share);
+    lane_mask falling = VARIANT(may_fall)(h, to_low, found->share);
+    if (!VARIANT(any)(rising | falling)) return;
+    VARIANT(tighten)(found, VARIANT(rise)(a, h, to_high), high);
+    VARIANT(tighten)(found, VARIANT(fall)(a, h, to_low), low);
+}
+
+/* Compares one block's state with the base state and finds how far along the way the first limit lies. first: a node
+ * of each lane that probably binds. name: maps a node to its number in the whole network, branch_name a branch; NULL:
+ * they are the same. */
+ALWAYS void VARIANT(bind)(const factors *f, const branches *br, const node_state *state, int half, const hosting *host,
+                          const int32_t *first, int n_first, int64_t n_all, const int32_t *name,
+                          const int32_t *branch_name, VARIANT(bound) * found) {
+    const lanes zero = {0};
+    found->share = zero + 1e30;
+    for (int b = 0; b < LANES; b++) found->binding[b] = -1;
+    for (int b = 0; b < n_first; b++) {
+        int64_t j = first[b], at = name ? name[j] : j;
+        VARIANT(bind_node)(state, j, half, host, at, n_all + at, found);
+    }
+    for (int64_t j = 0; j < f->n; j++) {
+        int64_t at = name ? name[j] : j;
+        VARIANT(bind_node)(state, j, half, host, at, n_all + at, found);
+    }
+    for (int64_t e = 0; e < br->n; e++) {
+        if (br->from_scale[e] == 0 && br->to_scale[e] == 0) continue;
+        lanes v[4], i[4];
+        VARIANT(branch_state)(br, e, state, half, v, i);
+        const double *base = host->current + 4 * e;
+        for (int side = 0; side < 2; side++) {
+            double scale = side ? br->to_scale[e] : br->from_scale[e], ir = base[2 * side], im = base[2 * side + 1];
+            lanes dr = i[2 * side] - ir, dm = i[2 * side + 1] - im;
+            lanes a = (dr * dr + dm * dm) * scale, h = (dr * ir + dm * im) * scale;
+            lanes c = zero + ((ir * ir + im * im) * scale - host->loading2[e]);
+            if (VARIANT(any)(VARIANT(may_rise)(a, h, c, found->share)))
+                VARIANT(tighten)(found, VARIANT(rise)(a, h, c), 2 * n_all + (branch_name ? branch_name[e] : e));
+        }
+    }
+    for (int b = 0; b < LANES; b++)
+        if (found->binding[b] < 0) found->share[b] = INFINITY;
+}
+
+static int64_t VARIANT(host)(const factors *f, const branches *br, const hosting *host, int64_t start, int64_t stop,
+                             double tolerance2, int64_t iterations_max) {
+    node_state *state;
+    if (posix_memalign((void **)&state, 8 * LANES, (size_t)(f->n ? f->n : 1) * sizeof *state)) return -1;
+    const lanes zero = {0};
+    int64_t iterations = 0;
+    for (int64_t j = 0; j < f->n; j++) EACH_HALF {
+            state[j].power_r[h] = zero + host->base_r[j];
+            state[j].power_m[h] = zero + host->base_m[j];
+            state[j].x_r[h] = state[j].x_m[h] = zero;
+        }
+    for (int64_t k = start; k < stop; k += BLOCK) {
+        int n_here = stop - k < BLOCK ? (int)(stop - k) : BLOCK;
+        for (int64_t j = 0; j < f->n; j++) EACH_HALF {
+                state[j].v_r[h] = zero + host->v_r[j];
+                state[j].v_m[h] = zero + host->v_m[j];
+            }
+        for (int b = 0; b < n_here; b++) {
+            state[host->node[k + b]].power_r[b / LANES][b % LANES] += host->power_r[k + b];
+            state[host->node[k + b]].power_m[b / LANES][b % LANES] += host->power_m[k + b];
+        }
+        lane_mask good[HALVES];
+        iterations += VARIANT(iterate)(f, state, NULL, tolerance2, iterations_max, good);
+        VARIANT(bound) found[HALVES];
+        EACH_HALF VARIANT(bind)(f, br, state, h, host, host->node + k, n_here, f->n, NULL, NULL, found + h);
+        for (int b = 0; b < n_here; b++) {
+            int32_t j = host->node[k + b];
+            host->share[k + b] = found[b / LANES].share[b % LANES];
+            host->binding[k + b] = found[b / LANES].binding[b % LANES];
+            host->solved[k + b] = good[b / LANES][b % LANES] != 0;
+            state[j].power_r[b / LANES][b % LANES] = host->base_r[j];
+            state[j].power_m[b / LANES][b % LANES] = host->base_m[j];
+        }
+    }
+    free(state);
+    return iterations;
+}

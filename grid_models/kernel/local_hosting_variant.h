@@ -1,0 +1,218 @@
+/* Hosting capacity on the path to the root alone, compiled once for each instruction set.
+ *
+ * Of the whole network only the candidates' ancestors in the elimination tree are solved. What hangs beside the path is
+ * frozen: it injects at its parent what it injected in the base state, as constant power, and its voltages rise and fall
+ * with its parent's. The result is near, not exact: a full power flow certifies it (VARIANT(host)).
+ */
+
+typedef struct {
+    int32_t *place, *node, *branch_name;
+    int64_t n, n_branches;
+    int64_t *l_start, *u_start;
+    int32_t *l_row, *u_column;
+    double *number[4], *node_number[12], *branch_number[12];
+    int32_t first[BLOCK];
+    int64_t *from, *to;
+} VARIANT(part);
+
+static int VARIANT(ascending)(const void *a, const void *b) {
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void VARIANT(find_path)(VARIANT(part) * p, const surroundings *s, const int32_t *candidate, int count) {
+    p->n = 0;
+    for (int b = 0; b < count; b++)
+        for (int64_t j = candidate[b]; j >= 0 && p->place[j] < 0; j = s->parent[j]) {
+            p->place[j] = 0;
+            p->node[p->n++] = (int32_t)j;
+        }
+    qsort(p->node, (size_t)p->n, sizeof *p->node, VARIANT(ascending));
+    for (int64_t i = 0; i < p->n; i++) p->place[p->node[i]] = (int32_t)i;
+}
+
+static void VARIANT(cut_factors)(VARIANT(part) * p, const factors *f, factors *cut) {
+    int64_t nl = 0, nu = 0;
+    for (int64_t i = 0; i < p->n; i++) {
+        int64_t j = p->node[i];
+        p->l_start[i] = nl;
+        p->u_start[i] = nu;
+        for (int64_t k = f->l_start[j]; k < f->l_start[j + 1]; k++, nl++) {
+            p->l_row[nl] = p->place[f->l_row[k]];
+            p->number[0][nl] = f->l_r[k];
+            p->number[1][nl] = f->l_m[k];
+        }
+        for (int64_t k = f->u_start[j]; k < f->u_start[j + 1]; k++, nu++) {
+            p->u_column[nu] = p->place[f->u_column[k]];
+            p->number[2][nu] = f->u_r[k];
+            p->number[3][nu] = f->u_m[k];
+        }
+        p->node_number[0][i] = f->d_r[j];
+        p->node_number[1][i] = f->d_m[j];
+        p->node_number[2][i] = f->c_r[j];
+        p->node_number[3][i] = f->c_m[j];
+    }
+    p->l_start[p->n] = nl;
+    p->u_start[p->n] = nu;
+    *cut = (factors){p->n, p->l_start, p->l_row, p->number[0], p->number[1], p->u_start, p->u_column, p->number[2],
+                     p->number[3], p->node_number[0], p->node_number[1], p->node_number[2], p->node_number[3]};
+}
+
+/* Base injections, voltages and limits of the path, what hangs beside it included. */
+static void VARIANT(cut_state)(VARIANT(part) * p, const factors *f, const surroundings *s, const hosting *h,
+                               hosting *cut) {
+    double *base_r = p->node_number[4], *base_m = p->node_number[5], *v_r = p->node_number[6];
+    double *v_m = p->node_number[7], *low2 = p->node_number[8], *high2 = p->node_number[9];
+    double *in_r = p->node_number[10], *in_m = p->node_number[11];
+    /* What the feeding points send through nodes beside the path stays a constant current. */
+    double *c_r = p->node_number[2], *c_m = p->node_number[3];
+    for (int64_t i = 0; i < p->n; i++) {
+        in_r[i] = s->gathered_r[p->node[i]];
+        in_m[i] = s->gathered_m[p->node[i]];
+        c_r[i] += s->fixed_gathered_r[p->node[i]];
+        c_m[i] += s->fixed_gathered_m[p->node[i]];
+    }
+    for (int64_t i = 0; i < p->n; i++) {
+        int64_t j = p->node[i];
+        double xr = s->passed_r[j], xm = s->passed_m[j], yr = s->fixed_passed_r[j], ym = s->fixed_passed_m[j];
+        for (int64_t k = f->l_start[j]; k < f->l_start[j + 1]; k++) {
+            int32_t to = p->place[f->l_row[k]];
+            in_r[to] += f->l_r[k] * xr - f->l_m[k] * xm;
+            in_m[to] += f->l_r[k] * xm + f->l_m[k] * xr;
+            c_r[to] += f->l_r[k] * yr - f->l_m[k] * ym;
+            c_m[to] += f->l_r[k] * ym + f->l_m[k] * yr;
+        }
+    }
+    for (int64_t i = 0; i < p->n; i++) {
+        int64_t j = p->node[i];
+        double vr = v_r[i] = h->v_r[j], vm = v_m[i] = h->v_m[j], v2 = vr * vr + vm * vm;
+        base_r[i] = h->base_r[j] + vr * in_r[i] + vm * in_m[i];
+        base_m[i] = h->base_m[j] + vm * in_r[i] - vr * in_m[i];
+        double high = sqrt(v2 / h->v_high2[j]), low = sqrt(v2 / h->v_low2[j]);
+        for (int64_t k = s->child_start[j]; k < s->child_start[j + 1]; k++) {
+            int64_t child = s->child[k];
+            if (p->place[child] >= 0) continue;
+            if (s->closest_high[child] > high) high = s->closest_high[child];
+            if (s->closest_low[child] < low) low = s->closest_low[child];
+        }
+        high2[i] = v2 / (high * high);
+        low2[i] = v2 / (low * low);
+    }
+    cut->base_r = base_r, cut->base_m = base_m, cut->v_r = v_r, cut->v_m = v_m;
+    cut->v_low2 = low2, cut->v_high2 = high2;
+}
+
+static void VARIANT(cut_branches)(VARIANT(part) * p, const branches *br, const surroundings *s, const hosting *h,
+                                  hosting *cut_h, branches *cut) {
+    double *y = p->branch_number[0], *current = p->branch_number[8];
+    int64_t m = 0;
+    for (int64_t i = 0; i < p->n; i++)
+        for (int64_t k = s->branch_start[p->node[i]]; k < s->branch_start[p->node[i] + 1]; k++) {
+            int64_t e = s->branch[k], from = br->from[e], to = br->to[e];
+            if ((from >= 0 && p->place[from] < 0) || (to >= 0 && p->place[to] < 0)) continue;
+            p->from[m] = from >= 0 ? p->place[from] : from;
+            p->to[m] = to >= 0 ? p->place[to] : to;
+            memcpy(y + 8 * m, br->y + 8 * e, 8 * sizeof *y);
+            memcpy(current + 4 * m, h->current + 4 * e, 4 * sizeof *current);
+            p->branch_number[9][m] = br->from_scale[e];
+            p->branch_number[10][m] = br->to_scale[e];
+            p->branch_number[11][m] = h->loading2[e];
+            p->branch_name[m++] = (int32_t)e;
+        }
+    *cut = (branches){m, p->from, p->to, y, p->branch_number[9], p->branch_number[10], br->source_r, br->source_m};
+    cut_h->current = current;
+    cut_h->loading2 = p->branch_number[11];
+}
+
+/* Solves one group of at most BLOCK candidates until each stands at its limit; powers are changed in place. */
+static int64_t VARIANT(settle)(VARIANT(part) * p, const factors *f, const branches *br, const hosting *cut,
+                               const hosting *whole, int64_t n_all, int64_t start, int count, node_state *state,
+                               double tolerance2, int64_t iterations_max, int64_t rounds_max) {
+    const lanes zero = {0};
+    int64_t solves = 0;
+    for (int64_t round = 0; round < rounds_max; round++) {
+        for (int64_t j = 0; j < f->n; j++) EACH_HALF {
+                state[j].power_r[h] = zero + cut->base_r[j];
+                state[j].power_m[h] = zero + cut->base_m[j];
+                state[j].v_r[h] = zero + cut->v_r[j];
+                state[j].v_m[h] = zero + cut->v_m[j];
+                state[j].x_r[h] = state[j].x_m[h] = zero;
+            }
+        for (int b = 0; b < count; b++) {
+            int32_t j = p->first[b] = p->place[whole->node[start + b]];
+            state[j].power_r[b / LANES][b % LANES] += whole->power_r[start + b];
+            state[j].power_m[b / LANES][b % LANES] += whole->power_m[start + b];
+        }
+        lane_mask good[HALVES];
+        VARIANT(iterate)(f, state, NULL, tolerance2, iterations_max, good);
+        VARIANT(bound) found[HALVES];
+        EACH_HALF VARIANT(bind)(f, br, state, h, cut, p->first, count, n_all, p->node, p->branch_name, found + h);
+        solves += count;
+        int settled = 1;
+        for (int b = 0; b < count; b++) {
+            double share = good[b / LANES][b % LANES] ? found[b / LANES].share[b % LANES] : 0.3;
+            share = share > 0.02 ? share : 0.02;
+            share = share < 8.0 ? share : 8.0;
+            settled &= fabs(share - 1) < 1e-4;
+            whole->power_r[start + b] *= share;
+            whole->power_m[start + b] *= share;
+            whole->share[start + b] = share;
+            whole->binding[start + b] = found[b / LANES].binding[b % LANES];
+            whole->solved[start + b] = good[b / LANES][b % LANES] != 0;
+        }
+        if (settled) break;
+    }
+    return solves;
+}
+
+static int64_t VARIANT(host_locally)(const factors *f, const branches *br, const surroundings *s, const hosting *h,
+                                     int64_t start, int64_t stop, double tolerance2, int64_t iterations_max,
+                                     int64_t rounds_max) {
+    size_t n = (size_t)(f->n ? f->n : 1), m = (size_t)(br->n ? br->n : 1), nnz = (size_t)f->l_start[f->n] + 1;
+    size_t nnz_u = (size_t)f->u_start[f->n] + 1;
+    VARIANT(part) p = {0};
+    node_state *state = NULL;
+    int64_t solves = -1;
+    int failed = posix_memalign((void **)&state, 8 * LANES, n * sizeof *state);
+    failed |= !(p.place = malloc(n * sizeof *p.place)) | !(p.node = malloc(n * sizeof *p.node));
+    failed |= !(p.branch_name = malloc(m * sizeof *p.branch_name));
+    failed |= !(p.l_start = malloc((n + 1) * sizeof *p.l_start)) | !(p.u_start = malloc((n + 1) * sizeof *p.u_start));
+    failed |= !(p.l_row = malloc(nnz * sizeof *p.l_row)) | !(p.u_column = malloc(nnz_u * sizeof *p.u_column));
+    failed |= !(p.from = malloc(m * sizeof *p.from)) | !(p.to = malloc(m * sizeof *p.to));
+    for (int i = 0; i < 4; i++) failed |= !(p.number[i] = malloc((i < 2 ? nnz : nnz_u) * sizeof(double)));
+    for (int i = 0; i < 12; i++) failed |= !(p.node_number[i] = malloc(n * sizeof(double)));
+    for (int i = 0; i < 12; i++)
+        if (i == 0 || i >= 8)
+            failed |= !(p.branch_number[i] = malloc(m * (i == 0 ? 8 : i == 8 ? 4 : 1) * sizeof(double)));
+    if (!failed) {
+        solves = 0;
+        for (size_t j = 0; j < n; j++) p.place[j] = -1;
+        for (int64_t k = start; k < stop; k += BLOCK) {
+            int count = stop - k < BLOCK ? (int)(stop - k) : BLOCK;
+            factors cut_f;
+            branches cut_b;
+            hosting cut_h = {0};
+            VARIANT(find_path)(&p, s, h->node + k, count);
+            VARIANT(cut_factors)(&p, f, &cut_f);
+            VARIANT(cut_state)(&p, f, s, h, &cut_h);
+            VARIANT(cut_branches)(&p, br, s, h, &cut_h, &cut_b);
+            solves += VARIANT(settle)(&p, &cut_f, &cut_b, &cut_h, h, f->n, k, count, state, tolerance2,
+                                      iterations_max, rounds_max);
+            for (int64_t i = 0; i < p.n; i++) p.place[p.node[i]] = -1;
+        }
+    }
+    for (int i = 0; i < 12; i++) free(p.node_number[i]), free(p.branch_number[i]);
+    for (int i = 0; i < 4; i++) free(p.number[i]);
+    free(p.from), free(p.to), free(p.l_row), free(p.u_column), free(p.l_start), free(p.u_start);
+    free(p.branch_name), free(p.node), free(p.place), free(state);
+    return solves;
+}
+
+#undef ALWAYS
+#undef lanes
+#undef loose_lanes
+#undef lane_mask
+#undef node_state
+#undef node_dependent
+#undef EACH_HALF
+#undef BLOCK
