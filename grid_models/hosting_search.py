@@ -28,6 +28,7 @@ SHARE_MAX: Final = 8.0
 POWER_MIN_MW: Final = 1e-9
 POWER_MAX_MW: Final = 1e6
 _UNSOLVED_SHARE: Final = 0.3
+_DIRECT_ROUNDS: Final = 4
 _STEP_TOLERANCE_PU: Final = 1e-7
 _ITERATIONS_MAX: Final = 100
 _LOCAL_ROUNDS_MAX: Final = 12
@@ -102,16 +103,23 @@ def _certify(
     power = power.copy()
     binding = np.full(nodes.size, -1, dtype=np.int64)
     certified = np.zeros(nodes.size, dtype=np.bool_)
+    bracket = _Bracket.of(nodes.size)
     left = np.arange(nodes.size)
-    for _ in range(ROUNDS_MAX):
+    for round_number in range(ROUNDS_MAX):
         found = trials.run(nodes[left], power[left])
         share = np.where(found.solved, found.share, _UNSOLVED_SHARE)
         settled = found.solved & (np.abs(share - 1) <= tolerance)
-        step = np.clip(np.where(np.isfinite(share), share, SHARE_MAX), SHARE_MIN, SHARE_MAX)
-        power[left] *= np.where(settled, share, step)
+        bracket.note(left, power[left], share)
+        following = power[left] * np.where(settled, share, np.clip(share, SHARE_MIN, SHARE_MAX))
+        if round_number >= _DIRECT_ROUNDS:
+            closed, last_with_room = bracket.closed(left, tolerance)
+            between = bracket.between(left, following, halve=round_number % 2 == 1)
+            following = np.where(settled, following, np.where(closed, last_with_room, between))
+            settled |= closed
+        power[left] = following
         binding[left] = np.where(found.solved & np.isfinite(found.share), found.binding, -1)
-        nothing_binds = found.solved & (power[left] > POWER_MAX_MW)
-        no_room = found.solved & (power[left] < POWER_MIN_MW)
+        nothing_binds = found.solved & (following > POWER_MAX_MW)
+        no_room = found.solved & (following < POWER_MIN_MW)
         power[left[nothing_binds]], power[left[no_room]] = np.inf, 0.0
         binding[left[nothing_binds]] = -1
         done = settled | nothing_binds | no_room
@@ -120,6 +128,46 @@ def _certify(
         if not left.size:
             break
     return SearchResult(power, binding, certified)
+
+
+class _Bracket:
+    """Between which trials each capacity lies; near a collapse of the voltage the direct steps would swing about it.
+
+    low, high: largest power that leaves room and smallest that does not; excess: s - 1 at each.
+    """
+
+    def __init__(self, low: FloatArray, high: FloatArray, low_excess: FloatArray, high_excess: FloatArray) -> None:
+        self._low, self._high = low, high
+        self._low_excess, self._high_excess = low_excess, high_excess
+
+    @classmethod
+    def of(cls, n: int) -> "_Bracket":
+        return cls(np.zeros(n), np.full(n, np.inf), np.full(n, np.nan), np.full(n, np.nan))
+
+    def note(self, rows: Int64Array, power: FloatArray, share: FloatArray) -> None:
+        """Take in a round's trials."""
+        room = (share > 1) & (power > self._low[rows])
+        self._low[rows[room]], self._low_excess[rows[room]] = power[room], np.minimum(share[room], SHARE_MAX) - 1
+        beyond = (share < 1) & (power < self._high[rows])
+        self._high[rows[beyond]], self._high_excess[rows[beyond]] = power[beyond], share[beyond] - 1
+
+    def closed(self, rows: Int64Array, tolerance: float) -> tuple[BoolArray, FloatArray]:
+        """Return where both ends have met, and the last power that leaves room: above it the voltage collapses."""
+        low, high = self._low[rows], self._high[rows]
+        return np.asarray(np.isfinite(high) & (high - low <= tolerance * low), dtype=np.bool_), low
+
+    def between(self, rows: Int64Array, proposed: FloatArray, *, halve: bool) -> FloatArray:
+        """Return the next trial: inside the bracket where it is closed on both sides, else the proposed one.
+
+        :param halve: take the middle; else the zero of the line between both ends, kept off the ends
+        """
+        low, high = self._low[rows], self._high[rows]
+        closed = np.isfinite(high) & (low > 0)
+        width = np.where(closed, high - low, 0.0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            at = self._low_excess[rows] / (self._low_excess[rows] - self._high_excess[rows])
+        inside = 0.5 if halve else np.clip(np.nan_to_num(at, nan=0.5), 0.1, 0.9)
+        return np.asarray(np.where(closed, np.where(closed, low, 0.0) + inside * width, proposed), dtype=np.float64)
 
 
 def _first_guess(power_flow: PowerFlow, base: BaseState, nodes: Int64Array) -> FloatArray:

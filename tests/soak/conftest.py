@@ -1,4 +1,4 @@
-"""Whole days: minutes each, so they are collected only when they are asked for by `-m soak` (`make soak`)."""
+"""Whole days and long comparisons: minutes each, so they are collected only for `-m soak` (`make soak`)."""
 
 import importlib.util
 import sys
@@ -9,7 +9,7 @@ import pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "soak: whole days; run by make soak")
+    config.addinivalue_line("markers", "soak: whole days and long comparisons; run by make soak")
 
 
 def pytest_ignore_collect(config: pytest.Config) -> bool | None:
