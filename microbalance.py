@@ -21,6 +21,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "edge": ("edge.cli", "Run the edge agents of some gateways."),
     "hub": ("hub.cli", "Prepare, run and inspect the county hub."),
     "run": ("hub.run_cli", "Run the county hub on the wall clock."),
+    "grid": ("grid_models.cli", "Check a network, its power flows, hosting capacity and grades."),
+    "schema": ("grid_models.schema_cli", "Print the JSON Schema of an output of `grid`."),
     "bench": ("grid_models.bench.cli", "Measure this program and a peer in one run."),
 }
 

@@ -1,0 +1,85 @@
+"""What `microbalance grid` takes beside the network: registered plants by bus, and the base state for hosting."""
+
+import csv
+from math import isfinite
+from pathlib import Path
+
+import numpy as np
+
+from grid_models.elements import FloatArray
+from grid_models.hosting import NoBaseStateError
+from grid_models.networks import Network
+from grid_models.nominal_state import nominal_injections
+from grid_models.power_flow import PowerFlow
+
+
+class InputError(ValueError):
+    """A file or value given that cannot be used; the message names it."""
+
+
+def read_registered_mw(path: Path, network: Network) -> FloatArray:
+    """Return the registered plants' power by bus, MW, shape (n_buses,), from a CSV file with a header bus,mw.
+
+    :raises InputError: if the file cannot be read, a bus is unknown, or a power is not 0 or more
+    """
+    registered_mw = np.zeros(len(network.buses))
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            if not {"bus", "mw"} <= set(reader.fieldnames or ()):
+                raise InputError(f"{path}: the header is not bus,mw")
+            for line in reader:
+                position = bus_position(network, line["bus"] or "", f"{path}, line {reader.line_num}: ")
+                registered_mw[position] += _power_mw(line["mw"], f"{path}, line {reader.line_num}")
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: not a CSV file in UTF-8: {error}") from None
+    return registered_mw
+
+
+def bus_position(network: Network, name: str, where: str = "") -> int:
+    """Return the position of the bus called `name`.
+
+    :param where: what the message begins with
+    :raises InputError: if there is none, or it is the inside of a transformer
+    """
+    position = network.bus_position.get(name)
+    if position is None:
+        raise InputError(f"{where}no bus is called {name!r}")
+    if network.buses.star_point[position]:
+        raise InputError(f"{where}{name!r} is inside a transformer")
+    return position
+
+
+def nominal_base_state(
+    power_flow: PowerFlow, load_scale: float, generation_scale: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return the nominal injections, MW and Mvar, shape (1, n_buses).
+
+    Loads that depend on the voltage are taken at what they draw in the nominal state, as hosting works with constant
+    power.
+
+    :raises NoBaseStateError: if such a network has no solution
+    """
+    p_mw, q_mvar, dependent = nominal_injections(power_flow.network, load_scale, generation_scale)
+    if dependent is None:
+        return p_mw, q_mvar
+    result = power_flow.solve(p_mw, q_mvar, dependent)
+    if result.failures:
+        failure = result.failures[0]
+        raise NoBaseStateError(f"the nominal state has no solution: bus {failure.bus!r}: {failure.reason}")
+    vm_pu = result.vm_pu
+    p_mw = p_mw + dependent.current_p_mw * vm_pu + dependent.impedance_p_mw * vm_pu**2
+    q_mvar = q_mvar + dependent.current_q_mvar * vm_pu + dependent.impedance_q_mvar * vm_pu**2
+    return p_mw, q_mvar
+
+
+def _power_mw(text: str | None, where: str) -> float:
+    try:
+        power_mw = float(text or "")
+    except ValueError:
+        raise InputError(f"{where}: {text!r} is no power in MW") from None
+    if not (isfinite(power_mw) and power_mw >= 0):
+        raise InputError(f"{where}: {text!r} is not 0 MW or more")
+    return power_mw
