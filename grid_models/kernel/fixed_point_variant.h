@@ -41,21 +41,61 @@ ALWAYS lanes VARIANT(root)(lanes x) {
 
 ALWAYS lanes VARIANT(larger)(lanes a, lanes b) { return VARIANT(choose)(a > b, a, b); }
 
-/* One node's numbers in a block. */
+/* One node's numbers in a block. What is swept again and again must be small: the processor waits for memory. */
 typedef struct {
-    lanes power_r[HALVES], power_m[HALVES], v_r[HALVES], v_m[HALVES], x_r[HALVES], x_m[HALVES];
+    lanes v_r[HALVES], v_m[HALVES], x_r[HALVES], x_m[HALVES];
 } VARIANT(node_state);
+typedef struct {
+    lanes power_r[HALVES], power_m[HALVES];
+} VARIANT(node_power);
 typedef struct {
     lanes current_r[HALVES], current_m[HALVES], impedance_r[HALVES], impedance_m[HALVES];
 } VARIANT(node_dependent);
 #define node_state VARIANT(node_state)
 #define node_dependent VARIANT(node_dependent)
+#define node_power VARIANT(node_power)
+#define power_source VARIANT(power_source)
 #define EACH_HALF _Pragma("GCC unroll 4") for (int h = 0; h < HALVES; h++)
+
+/* Where the injections of scenarios t... come from: given for each; from factored profiles; or the same base for all
+ * and something extra at few nodes (extra_of: its place, -1 for none). */
+enum { VARIANT(GIVEN), VARIANT(FACTORED), VARIANT(BASE) };
+typedef struct {
+    const node_power *given;
+    const profiles *factored;
+    int64_t t;
+    const double *base_r, *base_m;
+    const int32_t *extra_of;
+    const node_power *extra;
+} VARIANT(power_source);
+
+ALWAYS void VARIANT(power_at)(const power_source *s, int kind, int64_t j, lanes p[HALVES], lanes q[HALVES]) {
+    const lanes zero = {0};
+    if (kind == VARIANT(GIVEN)) {
+        EACH_HALF p[h] = s->given[j].power_r[h], q[h] = s->given[j].power_m[h];
+    } else if (kind == VARIANT(FACTORED)) {
+        const profiles *f = s->factored;
+        EACH_HALF p[h] = q[h] = zero;
+        for (int64_t k = f->start[j]; k < f->start[j + 1]; k++) {
+            const double *of_p = f->factor + f->p_column[k] * f->stride + s->t;
+            const double *of_q = f->factor + f->q_column[k] * f->stride + s->t;
+            EACH_HALF {
+                p[h] += f->p_nominal[k] * *(const loose_lanes *)(of_p + h * LANES);
+                q[h] += f->q_nominal[k] * *(const loose_lanes *)(of_q + h * LANES);
+            }
+        }
+    } else {
+        EACH_HALF p[h] = zero + s->base_r[j], q[h] = zero + s->base_m[j];
+        int32_t extra = s->extra_of[j];
+        if (extra >= 0) EACH_HALF p[h] += s->extra[extra].power_r[h], q[h] += s->extra[extra].power_m[h];
+    }
+}
 
 /* dependent: what of the injections depends on the voltage, or NULL. Returns the number of iterations; converged has
  * ones in the lanes whose last step was within the tolerance. */
-ALWAYS int64_t VARIANT(iterate)(const factors *f, node_state *state, const node_dependent *dependent,
-                                double tolerance2, int64_t iterations_max, lane_mask *converged) {
+ALWAYS int64_t VARIANT(iterate)(const factors *f, node_state *state, const power_source *source, int kind,
+                                const node_dependent *dependent, double tolerance2, int64_t iterations_max,
+                                lane_mask *converged) {
     const lanes zero = {0}, one = zero + 1.0;
     lanes active[HALVES];
     EACH_HALF active[h] = one;
@@ -64,10 +104,11 @@ ALWAYS int64_t VARIANT(iterate)(const factors *f, node_state *state, const node_
         iterations++;
         for (int64_t j = 0; j < f->n; j++) {
             node_state *a = state + j;
-            lanes xr[HALVES], xm[HALVES];
+            lanes xr[HALVES], xm[HALVES], p[HALVES], q[HALVES];
+            VARIANT(power_at)(source, kind, j, p, q);
             EACH_HALF {
                 lanes vr = a->v_r[h], vm = a->v_m[h], w = 1.0 / (vr * vr + vm * vm);
-                lanes sr = a->power_r[h] * w, sm = a->power_m[h] * w;
+                lanes sr = p[h] * w, sm = q[h] * w;
                 if (dependent) {
                     const node_dependent *z = dependent + j;
                     lanes root = VARIANT(root)(w);
@@ -77,9 +118,9 @@ ALWAYS int64_t VARIANT(iterate)(const factors *f, node_state *state, const node_
                 a->x_r[h] = xr[h] = a->x_r[h] + (f->c_r[j] + (sr * vr + sm * vm));
                 a->x_m[h] = xm[h] = a->x_m[h] + (f->c_m[j] + (sr * vm - sm * vr));
             }
-            for (int64_t p = f->l_start[j]; p < f->l_start[j + 1]; p++) {
-                node_state *to = state + f->l_row[p];
-                double lr = f->l_r[p], lm = f->l_m[p];
+            for (int64_t k = f->l_start[j]; k < f->l_start[j + 1]; k++) {
+                node_state *to = state + f->l_row[k];
+                double lr = f->l_r[k], lm = f->l_m[k];
                 EACH_HALF {
                     to->x_r[h] -= lr * xr[h] - lm * xm[h];
                     to->x_m[h] -= lr * xm[h] + lm * xr[h];
@@ -146,19 +187,23 @@ ALWAYS void VARIANT(branch_state)(const branches *br, int64_t e, const node_stat
 static int64_t VARIANT(solve)(const factors *f, const injections *s, int64_t start, int64_t stop, const double *v_r,
                               const double *v_m, double tolerance2, int64_t iterations_max, double *out_r,
                               double *out_m, int8_t *converged) {
-    node_state *state;
+    node_state *state = NULL;
+    node_power *power = NULL;
     node_dependent *dependent = NULL;
     size_t n = (size_t)(f->n ? f->n : 1);
-    if (posix_memalign((void **)&state, 8 * LANES, n * sizeof *state)) return -1;
+    int failed = posix_memalign((void **)&state, 8 * LANES, n * sizeof *state);
+    failed |= posix_memalign((void **)&power, 8 * LANES, n * sizeof *power);
+    if (s->current_r) failed |= posix_memalign((void **)&dependent, 8 * LANES, n * sizeof *dependent);
+    if (failed) return free(dependent), free(power), free(state), -1;
     memset(state, 0, n * sizeof *state);
-    if (s->current_r && posix_memalign((void **)&dependent, 8 * LANES, n * sizeof *dependent)) return free(state), -1;
+    const power_source source = {.given = power};
     int64_t iterations = 0;
     const lanes zero = {0};
     for (int64_t t = start; t < stop; t += BLOCK) {
         for (int64_t j = 0; j < f->n; j++) EACH_HALF {
                 int64_t at = j * s->stride + t + h * LANES;
-                state[j].power_r[h] = *(const loose_lanes *)(s->power_r + at);
-                state[j].power_m[h] = *(const loose_lanes *)(s->power_m + at);
+                power[j].power_r[h] = *(const loose_lanes *)(s->power_r + at);
+                power[j].power_m[h] = *(const loose_lanes *)(s->power_m + at);
                 state[j].v_r[h] = zero + v_r[j];
                 state[j].v_m[h] = zero + v_m[j];
                 if (dependent) {
@@ -169,7 +214,10 @@ static int64_t VARIANT(solve)(const factors *f, const injections *s, int64_t sta
                 }
             }
         lane_mask good[HALVES];
-        iterations += VARIANT(iterate)(f, state, dependent, tolerance2, iterations_max, good);
+        iterations += dependent ? VARIANT(iterate)(f, state, &source, VARIANT(GIVEN), dependent, tolerance2,
+                                                   iterations_max, good)
+                                : VARIANT(iterate)(f, state, &source, VARIANT(GIVEN), NULL, tolerance2,
+                                                   iterations_max, good);
         EACH_HALF {
             for (int b = 0; b < LANES; b++) converged[t + h * LANES + b] = good[h][b] != 0;
             for (int64_t j = 0; j < f->n; j++) {
@@ -178,8 +226,7 @@ static int64_t VARIANT(solve)(const factors *f, const injections *s, int64_t sta
             }
         }
     }
-    free(dependent);
-    free(state);
+    free(dependent), free(power), free(state);
     return iterations;
 }
 
@@ -214,7 +261,7 @@ static __attribute__((noinline)) void VARIANT(note_branch)(extremes *x, int64_t 
 }
 
 /* Keeps what a solved block, scenarios t..., brings for each node, branch and scenario. */
-static void VARIANT(keep)(const factors *f, const branches *br, const node_state *state, int64_t t,
+static __attribute__((noinline)) void VARIANT(keep)(const factors *f, const branches *br, const node_state *state, int64_t t,
                           const lane_mask *good, extremes *x, int8_t *converged) {
     const lanes zero = {0};
     lanes low[HALVES], high[HALVES], loaded[HALVES], lost[HALVES];
@@ -290,22 +337,14 @@ static int64_t VARIANT(stream)(const factors *f, const branches *br, const profi
     int64_t iterations = 0;
     for (int64_t t = start; t < stop; t += BLOCK) {
         int cold = (t - start) % restart == 0;
-        for (int64_t j = 0; j < f->n; j++) {
-            lanes p[HALVES], q[HALVES];
-            EACH_HALF p[h] = q[h] = zero;
-            for (int64_t k = pr->start[j]; k < pr->start[j + 1]; k++) EACH_HALF {
-                    int64_t at = t + h * LANES;
-                    p[h] += pr->p_nominal[k] * *(const loose_lanes *)(pr->factor + pr->p_column[k] * pr->stride + at);
-                    q[h] += pr->q_nominal[k] * *(const loose_lanes *)(pr->factor + pr->q_column[k] * pr->stride + at);
+        const power_source source = {.factored = pr, .t = t};
+        if (cold)
+            for (int64_t j = 0; j < f->n; j++) EACH_HALF {
+                    state[j].v_r[h] = zero + v_r[j];
+                    state[j].v_m[h] = zero + v_m[j];
                 }
-            EACH_HALF {
-                state[j].power_r[h] = p[h];
-                state[j].power_m[h] = q[h];
-                if (cold) state[j].v_r[h] = zero + v_r[j], state[j].v_m[h] = zero + v_m[j];
-            }
-        }
         lane_mask solved[HALVES], good[HALVES];
-        iterations += VARIANT(iterate)(f, state, NULL, tolerance2, iterations_max, solved);
+        iterations += VARIANT(iterate)(f, state, &source, VARIANT(FACTORED), NULL, tolerance2, iterations_max, solved);
         EACH_HALF {
             good[h] = solved[h];
             for (int b = 0; b < LANES; b++)
@@ -414,40 +453,53 @@ ALWAYS void VARIANT(bind)(const factors *f, const branches *br, const node_state
         if (found->binding[b] < 0) found->share[b] = INFINITY;
 }
 
+/* Puts each lane's plant at its node; lanes at one node share a place. */
+ALWAYS void VARIANT(place_plants)(const int32_t *node, const double *power_r, const double *power_m, int count,
+                                  int32_t *extra_of, node_power *extra) {
+    memset(extra, 0, BLOCK * sizeof *extra);
+    for (int b = 0; b < count; b++) {
+        if (extra_of[node[b]] < 0) extra_of[node[b]] = b;
+        node_power *at = extra + extra_of[node[b]];
+        at->power_r[b / LANES][b % LANES] = power_r[b];
+        at->power_m[b / LANES][b % LANES] = power_m[b];
+    }
+}
+
 static int64_t VARIANT(host)(const factors *f, const branches *br, const hosting *host, int64_t start, int64_t stop,
                              double tolerance2, int64_t iterations_max) {
-    node_state *state;
-    if (posix_memalign((void **)&state, 8 * LANES, (size_t)(f->n ? f->n : 1) * sizeof *state)) return -1;
+    node_state *state = NULL;
+    node_power *extra = NULL;
+    size_t n = (size_t)(f->n ? f->n : 1);
+    int32_t *extra_of = malloc(n * sizeof *extra_of);
+    int failed = !extra_of || posix_memalign((void **)&state, 8 * LANES, n * sizeof *state);
+    failed |= posix_memalign((void **)&extra, 8 * LANES, BLOCK * sizeof *extra);
+    if (failed) return free(extra), free(state), free(extra_of), -1;
     const lanes zero = {0};
     int64_t iterations = 0;
-    for (int64_t j = 0; j < f->n; j++) EACH_HALF {
-            state[j].power_r[h] = zero + host->base_r[j];
-            state[j].power_m[h] = zero + host->base_m[j];
-            state[j].x_r[h] = state[j].x_m[h] = zero;
-        }
+    const power_source source = {
+        .base_r = host->base_r, .base_m = host->base_m, .extra_of = extra_of, .extra = extra};
+    for (int64_t j = 0; j < f->n; j++) {
+        extra_of[j] = -1;
+        EACH_HALF state[j].x_r[h] = state[j].x_m[h] = zero;
+    }
     for (int64_t k = start; k < stop; k += BLOCK) {
         int n_here = stop - k < BLOCK ? (int)(stop - k) : BLOCK;
         for (int64_t j = 0; j < f->n; j++) EACH_HALF {
                 state[j].v_r[h] = zero + host->v_r[j];
                 state[j].v_m[h] = zero + host->v_m[j];
             }
-        for (int b = 0; b < n_here; b++) {
-            state[host->node[k + b]].power_r[b / LANES][b % LANES] += host->power_r[k + b];
-            state[host->node[k + b]].power_m[b / LANES][b % LANES] += host->power_m[k + b];
-        }
+        VARIANT(place_plants)(host->node + k, host->power_r + k, host->power_m + k, n_here, extra_of, extra);
         lane_mask good[HALVES];
-        iterations += VARIANT(iterate)(f, state, NULL, tolerance2, iterations_max, good);
+        iterations += VARIANT(iterate)(f, state, &source, VARIANT(BASE), NULL, tolerance2, iterations_max, good);
         VARIANT(bound) found[HALVES];
         EACH_HALF VARIANT(bind)(f, br, state, h, host, host->node + k, n_here, f->n, NULL, NULL, found + h);
         for (int b = 0; b < n_here; b++) {
-            int32_t j = host->node[k + b];
             host->share[k + b] = found[b / LANES].share[b % LANES];
             host->binding[k + b] = found[b / LANES].binding[b % LANES];
             host->solved[k + b] = good[b / LANES][b % LANES] != 0;
-            state[j].power_r[b / LANES][b % LANES] = host->base_r[j];
-            state[j].power_m[b / LANES][b % LANES] = host->base_m[j];
+            extra_of[host->node[k + b]] = -1;
         }
     }
-    free(state);
+    free(extra), free(state), free(extra_of);
     return iterations;
 }

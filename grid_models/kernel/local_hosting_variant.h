@@ -6,7 +6,7 @@
  */
 
 typedef struct {
-    int32_t *place, *node, *branch_name;
+    int32_t *place, *node, *branch_name, *extra_of;
     int64_t n, n_branches;
     int64_t *l_start, *u_start;
     int32_t *l_row, *u_column;
@@ -130,21 +130,20 @@ static int64_t VARIANT(settle)(VARIANT(part) * p, const factors *f, const branch
                                double tolerance2, int64_t iterations_max, int64_t rounds_max) {
     const lanes zero = {0};
     int64_t solves = 0;
+    node_power extra[BLOCK];
+    const power_source source = {
+        .base_r = cut->base_r, .base_m = cut->base_m, .extra_of = p->extra_of, .extra = extra};
+    for (int64_t j = 0; j < f->n; j++) p->extra_of[j] = -1;
+    for (int b = 0; b < count; b++) p->first[b] = p->place[whole->node[start + b]];
     for (int64_t round = 0; round < rounds_max; round++) {
         for (int64_t j = 0; j < f->n; j++) EACH_HALF {
-                state[j].power_r[h] = zero + cut->base_r[j];
-                state[j].power_m[h] = zero + cut->base_m[j];
                 state[j].v_r[h] = zero + cut->v_r[j];
                 state[j].v_m[h] = zero + cut->v_m[j];
                 state[j].x_r[h] = state[j].x_m[h] = zero;
             }
-        for (int b = 0; b < count; b++) {
-            int32_t j = p->first[b] = p->place[whole->node[start + b]];
-            state[j].power_r[b / LANES][b % LANES] += whole->power_r[start + b];
-            state[j].power_m[b / LANES][b % LANES] += whole->power_m[start + b];
-        }
+        VARIANT(place_plants)(p->first, whole->power_r + start, whole->power_m + start, count, p->extra_of, extra);
         lane_mask good[HALVES];
-        VARIANT(iterate)(f, state, NULL, tolerance2, iterations_max, good);
+        VARIANT(iterate)(f, state, &source, VARIANT(BASE), NULL, tolerance2, iterations_max, good);
         VARIANT(bound) found[HALVES];
         EACH_HALF VARIANT(bind)(f, br, state, h, cut, p->first, count, n_all, p->node, p->branch_name, found + h);
         solves += count;
@@ -175,7 +174,7 @@ static int64_t VARIANT(host_locally)(const factors *f, const branches *br, const
     int64_t solves = -1;
     int failed = posix_memalign((void **)&state, 8 * LANES, n * sizeof *state);
     failed |= !(p.place = malloc(n * sizeof *p.place)) | !(p.node = malloc(n * sizeof *p.node));
-    failed |= !(p.branch_name = malloc(m * sizeof *p.branch_name));
+    failed |= !(p.branch_name = malloc(m * sizeof *p.branch_name)) | !(p.extra_of = malloc(n * sizeof *p.extra_of));
     failed |= !(p.l_start = malloc((n + 1) * sizeof *p.l_start)) | !(p.u_start = malloc((n + 1) * sizeof *p.u_start));
     failed |= !(p.l_row = malloc(nnz * sizeof *p.l_row)) | !(p.u_column = malloc(nnz_u * sizeof *p.u_column));
     failed |= !(p.from = malloc(m * sizeof *p.from)) | !(p.to = malloc(m * sizeof *p.to));
@@ -204,7 +203,7 @@ static int64_t VARIANT(host_locally)(const factors *f, const branches *br, const
     for (int i = 0; i < 12; i++) free(p.node_number[i]), free(p.branch_number[i]);
     for (int i = 0; i < 4; i++) free(p.number[i]);
     free(p.from), free(p.to), free(p.l_row), free(p.u_column), free(p.l_start), free(p.u_start);
-    free(p.branch_name), free(p.node), free(p.place), free(state);
+    free(p.branch_name), free(p.extra_of), free(p.node), free(p.place), free(state);
     return solves;
 }
 
@@ -214,5 +213,7 @@ static int64_t VARIANT(host_locally)(const factors *f, const branches *br, const
 #undef lane_mask
 #undef node_state
 #undef node_dependent
+#undef node_power
+#undef power_source
 #undef EACH_HALF
 #undef BLOCK
