@@ -249,16 +249,18 @@ def hosting_levels(
     p_mw: FloatArray,
     q_mvar: FloatArray,
     registered_mw: FloatArray,
-    **options: object,
+    *,
+    buses: Int64Array | None = None,
+    power_factor: float = 1.0,
 ) -> HostingLevels:
     """Return the capacity on top of what exists, and on top of what is registered as well.
 
     :param p_mw, q_mvar: base state of each hour with the existing plants, (n_hours, n_buses)
     :param registered_mw: what the registered plants will feed in, (n_hours, n_buses) or (n_buses,)
-    :param options: as for Hosting.capacity
+    :param buses, power_factor: as for Hosting.capacity
     """
-    existing = hosting.capacity(p_mw, q_mvar, **options)  # type: ignore[arg-type]
-    later = hosting.capacity(p_mw + registered_mw, q_mvar, **options)  # type: ignore[arg-type]
+    existing = hosting.capacity(p_mw, q_mvar, buses=buses, power_factor=power_factor)
+    later = hosting.capacity(p_mw + registered_mw, q_mvar, buses=buses, power_factor=power_factor)
     return HostingLevels(existing, later)
 
 

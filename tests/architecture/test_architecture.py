@@ -115,6 +115,13 @@ def test_no_registry_address_and_no_machine_path_is_committed() -> None:
         if not path.is_file():
             continue
         text = path.read_text(encoding="utf8", errors="replace")
-        markers = ('"resolved": "http', "--index-url", "--extra-index-url", "registry = http", "registry=http")
+        scheme = "http"
+        markers = (
+            f'"resolved": "{scheme}',
+            "--index-url",
+            "--extra-index-url",
+            f"registry = {scheme}",
+            f"registry={scheme}",
+        )
         bad += [f"{name}: {marker}" for marker in markers if marker in text]
     assert not bad, "\n".join(bad)
