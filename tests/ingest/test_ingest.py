@@ -237,6 +237,7 @@ def test_trades_reach_their_gateway_and_prices_reach_whoever_comes_later(hub: An
     assert gateways[0].take(TradesMessage) == trades
     price = PriceMessage(K + 1, 300_000, {"county": 310_000, "A001": 290_000})
     hub.connection.publish_broadcast(price)
+    hub.connection.wait_until_delivered(30.0)
     prices: queue.SimpleQueue[Any] = queue.SimpleQueue()
     late = Client(CallbackAPIVersion.VERSION2, client_id=f"late-{time.monotonic_ns()}")
     credential = broker.credentials["G0002"]
