@@ -115,6 +115,9 @@ def test_the_worst_hour_counts_and_levels_stay_apart(county: Any) -> None:
     np.testing.assert_allclose(both.capacity_mw, np.minimum(*each), rtol=1e-9)
     assert set(both.scenario.tolist()) <= {0, 1}
     assert (both.scenario == np.argmin(each, axis=0)).all()
+    turned = hosting.capacity(np.concatenate([low, high]), q_mvar.repeat(2, axis=0))
+    np.testing.assert_allclose(turned.capacity_mw, both.capacity_mw, rtol=1e-9)
+    assert (turned.scenario == np.argmin(each[::-1], axis=0)).all(), "the worst hour, not the last one"
     registered = np.zeros(len(network.buses))
     registered[network.bus_position["E1"]] = 0.05
     levels = hosting_levels(hosting, low, q_mvar, registered)
