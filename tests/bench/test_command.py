@@ -31,7 +31,7 @@ def two_benches(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_workbench: object) -> Outcome:
         raise BenchError("the two differ")
 
-    good.measure, bad.measure = measure, fail  # type: ignore[attr-defined]
+    good.measure, bad.measure = measure, fail
     monkeypatch.setitem(sys.modules, "good_bench", good)
     monkeypatch.setitem(sys.modules, "bad_bench", bad)
     table = MappingProxyType({"bad": ("bad_bench", "Fails."), "good": ("good_bench", "Works.")})

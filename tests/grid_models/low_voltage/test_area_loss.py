@@ -37,7 +37,7 @@ def readings(street: Network, streets: Any, drawn_wh: FloatArray) -> AreaReading
     """Return what exact meters show of them."""
     truth = streets.truth(street, streets.houses(street), drawn_wh)
     registered = streets.registered(drawn_wh, 1)
-    return streets.readings("A", streets.houses(street), registered, truth.summary_wh)  # type: ignore[no-any-return]
+    return streets.readings("A", streets.houses(street), registered, truth.summary_wh)
 
 
 def judged(days: tuple[AreaDay, ...]) -> list[LossState]:
