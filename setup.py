@@ -13,7 +13,9 @@ setup(
             depends=[
                 "grid_models/kernel/fixed_point.h",
                 "grid_models/kernel/fixed_point_variant.h",
-                "grid_models/kernel/local_hosting_variant.h",
+                "grid_models/kernel/hosting_limits_variant.h",
+                "grid_models/kernel/hosting_path_variant.h",
+                "grid_models/kernel/hosting_variant.h",
             ],
             extra_compile_args=["-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi"],
             libraries=["m"],

@@ -34,7 +34,8 @@ class FactorColumns:
 
     def __init__(self, factors: Factors) -> None:
         l_r, l_m = real_parts(factors.lower_value)
-        u_r, u_m = real_parts(factors.upper_value)
+        rows_of_u = np.repeat(factors.inverse_diagonal, np.diff(factors.upper_start))
+        u_r, u_m = real_parts(factors.upper_value * rows_of_u)
         d_r, d_m = real_parts(factors.inverse_diagonal)
         c_r, c_m = real_parts(factors.constant)
         self.v_r, self.v_m = real_parts(factors.no_load_v)
@@ -52,22 +53,28 @@ class FactorColumns:
             "c_r": c_r,
             "c_m": c_m,
         }
-        self.structure = filled(FactorsStructure, n=len(factors), **self._arrays)
+        self.structure = filled(FactorsStructure, n=len(factors), **self._arrays, node=None)
 
 
 class BranchColumns:
-    """The branches as the kernel takes them.
+    """The branches as the kernel takes them: in the order of their nodes' elimination, so that voltages lie close by.
+
+    order: branch of each place, shape (n_branches,). place: of each branch.
 
     :param from_limit_ka, to_limit_ka: rated current at each end, shape (n_branches,); not above 0 or NaN: none
     """
 
     def __init__(self, model: Admittance, factors: Factors, from_limit_ka: FloatArray, to_limit_ka: FloatArray) -> None:
         branches: BranchAdmittances = model.branches
-        self.from_scale = _squared_scale(branches.from_base_ka, from_limit_ka)
-        self.to_scale = _squared_scale(branches.to_base_ka, to_limit_ka)
-        self.from_position = factors.position[branches.from_node]
-        self.to_position = factors.position[branches.to_node]
-        two_ports = np.stack([branches.yff, branches.yft, branches.ytf, branches.ytt], axis=1)
+        from_position = factors.position[branches.from_node]
+        to_position = factors.position[branches.to_node]
+        self.order = np.argsort(np.minimum(from_position, to_position), kind="stable").astype(np.int64)
+        self.place = np.empty_like(self.order)
+        self.place[self.order] = np.arange(len(self.order))
+        self.from_position, self.to_position = from_position[self.order], to_position[self.order]
+        self.from_scale = _squared_scale(branches.from_base_ka, from_limit_ka)[self.order]
+        self.to_scale = _squared_scale(branches.to_base_ka, to_limit_ka)[self.order]
+        two_ports = np.stack([branches.yff, branches.yft, branches.ytf, branches.ytt], axis=1)[self.order]
         self.source_r, self.source_m = real_parts(model.source_v)
         self._y = np.ascontiguousarray(two_ports).view(np.float64)
         self.structure = filled(

@@ -205,10 +205,12 @@ class _KernelTrials:
             "v_m": v_m,
             "v_low2": np.ascontiguousarray(limits.v_low[factors.node] ** 2),
             "v_high2": np.ascontiguousarray(limits.v_high[factors.node] ** 2),
-            "loading2": limits.loading**2,
-            "current": np.ascontiguousarray(np.stack(ends, axis=1)).view(np.float64),
+            "loading2": np.ascontiguousarray(limits.loading[self._branches.order] ** 2),
+            "current": np.ascontiguousarray(np.stack(ends, axis=1)[self._branches.order]).view(np.float64),
         }
         self._base = base
+        self._surroundings_arrays = self._surroundings()
+        self._surroundings_structure = filled(SurroundingsStructure, **self._surroundings_arrays)
 
     def run(self, nodes: Int64Array, power: FloatArray) -> _Trials:
         """Return what full power flows with a plant at each node find."""
@@ -219,7 +221,8 @@ class _KernelTrials:
         def run(start: int, stop: int) -> int:
             return engine.library.call(
                 "cmb_host",
-                *(engine.columns.structure, self._branches.structure, structure, start, stop),
+                *(engine.columns.structure, self._branches.structure, self._surroundings_structure),
+                *(structure, start, stop),
                 *(_STEP_TOLERANCE_PU**2, _ITERATIONS_MAX),
             )
 
@@ -231,14 +234,13 @@ class _KernelTrials:
         """Return a power near each node's capacity, found on its way to the feeding point alone."""
         arrays = self._arrays(nodes, power)
         structure = filled(HostingStructure, **self._state, **arrays)
-        surroundings_arrays = self._surroundings()
-        surroundings = filled(SurroundingsStructure, **surroundings_arrays)
         engine = self._engine
 
         def run(start: int, stop: int) -> int:
             return engine.library.call(
                 "cmb_host_locally",
-                *(engine.columns.structure, self._branches.structure, surroundings, structure, start, stop),
+                *(engine.columns.structure, self._branches.structure, self._surroundings_structure),
+                *(structure, start, stop),
                 *(_STEP_TOLERANCE_PU**2, _ITERATIONS_MAX, _LOCAL_ROUNDS_MAX),
             )
 
@@ -264,7 +266,8 @@ class _KernelTrials:
         of_high, of_low = (binding >= 0) & (binding < n), (binding >= n) & (binding < 2 * n)
         named = np.where(of_high, node[np.where(of_high, binding, -1)], -1)
         named = np.where(of_low, n_nodes + node[np.where(of_low, binding - n, -1)], named)
-        return np.where(binding >= 2 * n, 2 * n_nodes + binding - 2 * n, named)
+        branch = self._branches.order[np.maximum(binding - 2 * n, 0)] if len(self._branches.order) else binding
+        return np.where(binding >= 2 * n, 2 * n_nodes + branch, named)
 
     def _surroundings(self) -> dict[str, npt.NDArray[Any]]:
         """Return the elimination tree, and what of the base state lies beside any way to its root."""
@@ -285,6 +288,7 @@ class _KernelTrials:
         inner = np.flatnonzero(lower >= 0)
         order, branch_start = entries_by_position(lower[inner], n)
         vm = np.abs(v)
+        relative_r, relative_m = real_parts(np.where(factors.parent >= 0, v / v[factors.parent], 1.0))
         return {
             "parent": factors.parent,
             "child_start": child_start[1:].copy(),
@@ -303,6 +307,8 @@ class _KernelTrials:
             "closest_low": _over_subtrees(
                 vm / np.maximum(np.sqrt(state["v_low2"]), 1e-12), factors.parent, largest=False
             ),
+            "relative_r": relative_r,
+            "relative_m": relative_m,
         }
 
 

@@ -29,13 +29,12 @@ def _structure(name: str, *fields: str) -> type[ctypes.Structure]:
 
 
 FactorsStructure = _structure("Factors", "n n", "l_start", "l_row", "l_r", "l_m", "u_start", "u_column", "u_r", "u_m",
-                              "d_r", "d_m", "c_r", "c_m")  # fmt: skip
+                              "d_r", "d_m", "c_r", "c_m", "node")  # fmt: skip
 BranchesStructure = _structure("Branches", "n n", "from_position", "to_position", "y", "from_scale", "to_scale",
                                "source_r", "source_m")  # fmt: skip
 InjectionsStructure = _structure("Injections", "n stride", "power_r", "power_m", "current_r", "current_m",
                                  "impedance_r", "impedance_m")  # fmt: skip
-ProfilesStructure = _structure("Profiles", "start", "p_column", "q_column", "p_nominal", "q_nominal", "factor",
-                               "n stride")  # fmt: skip
+ProfilesStructure = _structure("Profiles", "start", "entry", "factor")
 ExtremesStructure = _structure(
     "Extremes", "v_low2", "v_high2", "v_min", "v_max", "v_min_at", "v_max_at", "n_low", "n_high", "loading_max",
     "loading_max_at", "n_over", "loss_sum", "scenario_loss", "scenario_v_min", "scenario_v_max", "scenario_loading",
@@ -46,7 +45,7 @@ HostingStructure = _structure("Hosting", "node", "power_r", "power_m", "base_r",
 SurroundingsStructure = _structure("Surroundings", "parent", "child_start", "child", "branch_start", "branch",
                                    "gathered_r", "gathered_m", "passed_r", "passed_m", "fixed_gathered_r",
                                    "fixed_gathered_m", "fixed_passed_r", "fixed_passed_m", "closest_high",
-                                   "closest_low")  # fmt: skip
+                                   "closest_low", "relative_r", "relative_m")  # fmt: skip
 
 
 def filled(structure: type[ctypes.Structure], **values: npt.NDArray[Any] | float | None) -> ctypes.Structure:
@@ -78,7 +77,7 @@ class KernelLibrary:
                 *(_POINTER, _POINTER, _POINTER, size, size, size),
                 *(_POINTER, _POINTER, real, size, _POINTER, _POINTER),
             ],
-            "cmb_host": [_POINTER, _POINTER, _POINTER, size, size, real, size],
+            "cmb_host": [_POINTER, _POINTER, _POINTER, _POINTER, size, size, real, size],
             "cmb_host_locally": [_POINTER, _POINTER, _POINTER, _POINTER, size, size, real, size, size],
         }
         self._functions = {}

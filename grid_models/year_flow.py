@@ -29,6 +29,7 @@ BINS: Final = 400
 V_BIN_FROM_PU: Final = 0.8
 V_BINS_PER_PU: Final = 1000.0
 LOADING_BINS_PER_PU: Final = 200.0
+_PROFILE_ENTRY: Final = [("p_nominal", np.float64), ("q_nominal", np.float64), ("p_at", np.int64), ("q_at", np.int64)]
 
 Progress = Callable[[int, int], None]
 
@@ -263,7 +264,8 @@ class _Stream:
         """Add rows start..stop-1; each thread takes whole spans."""
         window = np.zeros((len(factor), -(-(stop - start) // 8) * 8))
         window[:, : stop - start] = factor[:, start:stop]
-        profiles = filled(ProfilesStructure, **self._entries, factor=window, stride=window.shape[1])
+        entries = _placed(self._entries, window.shape[1])
+        profiles = filled(ProfilesStructure, start=self._entries["start"], entry=entries, factor=window)
         parts: dict[int, tuple[int, dict[str, Any]]] = {}
 
         def run(first: int, last: int) -> int:
@@ -314,20 +316,15 @@ class _Stream:
         _take(found.v_max_pu, found.v_max_row, inner, part["v_max"][at], part["v_max_at"][at] + start, sign=-1)
         found.rows_below[inner] += part["n_low"][at]
         found.rows_above[inner] += part["n_high"][at]
+        place = self._branches.place
+        loading, loading_at = part["loading_max"][place], part["loading_max_at"][place]
         every = np.ones(len(found.loading_max), np.bool_)
-        _take(
-            found.loading_max,
-            found.loading_max_row,
-            every,
-            part["loading_max"],
-            part["loading_max_at"] + start,
-            sign=-1,
-        )
-        found.rows_overloaded += part["n_over"]
-        found.loss_mwh += part["loss_sum"] * BASE_MVA * HOURS_PER_ROW
+        _take(found.loading_max, found.loading_max_row, every, loading, loading_at + start, sign=-1)
+        found.rows_overloaded += part["n_over"][place]
+        found.loss_mwh += part["loss_sum"][place] * BASE_MVA * HOURS_PER_ROW
         if found.v_histogram is not None and found.loading_histogram is not None:
             found.v_histogram[inner] += part["v_histogram"][at]
-            found.loading_histogram += part["loading_histogram"]
+            found.loading_histogram += part["loading_histogram"][place]
         self._add_sources(found, ~inner, np.flatnonzero(good) + start + first)
         for name, scale in (("loss", BASE_MVA), ("v_min", 1.0), ("v_max", 1.0), ("loading", 1.0)):
             target = getattr(found, {"loss": "row_loss_mw", "loading": "row_loading_max"}.get(name, f"row_{name}_pu"))
@@ -425,11 +422,19 @@ def _sorted_entries(entries: _Entries, engine: FixedPoint) -> dict[str, npt.NDAr
     _, start = entries_by_position(distinct[0], len(engine.factors))
     return {
         "start": start,
-        "p_column": distinct[1].astype(np.int32),
-        "q_column": distinct[2].astype(np.int32),
+        "p_column": distinct[1],
+        "q_column": distinct[2],
         "p_nominal": np.bincount(number, weights=entries.p_nominal[inner], minlength=n_distinct),
         "q_nominal": np.bincount(number, weights=entries.q_nominal[inner], minlength=n_distinct),
     }
+
+
+def _placed(entries: dict[str, npt.NDArray[Any]], stride: int) -> npt.NDArray[Any]:
+    """Return the entries as the kernel takes them (profile_entry), columns being `stride` factors apart."""
+    placed = np.empty(len(entries["p_column"]), dtype=_PROFILE_ENTRY)
+    placed["p_nominal"], placed["q_nominal"] = entries["p_nominal"], entries["q_nominal"]
+    placed["p_at"], placed["q_at"] = entries["p_column"] * stride, entries["q_column"] * stride
+    return placed
 
 
 def _bin_of_percentile(histogram: npt.NDArray[np.uint16] | None, percent: float) -> FloatArray:

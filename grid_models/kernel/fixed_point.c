@@ -14,7 +14,9 @@
 #define LANES 2
 #define HALVES 2
 #include "fixed_point_variant.h"
-#include "local_hosting_variant.h"
+#include "hosting_limits_variant.h"
+#include "hosting_path_variant.h"
+#include "hosting_variant.h"
 #undef VARIANT
 #undef LANES
 #undef HALVES
@@ -27,7 +29,9 @@
 #define LANES 4
 #define HALVES 2
 #include "fixed_point_variant.h"
-#include "local_hosting_variant.h"
+#include "hosting_limits_variant.h"
+#include "hosting_path_variant.h"
+#include "hosting_variant.h"
 #undef VARIANT
 #undef LANES
 #undef HALVES
@@ -38,7 +42,9 @@
 #define LANES 8
 #define HALVES 1
 #include "fixed_point_variant.h"
-#include "local_hosting_variant.h"
+#include "hosting_limits_variant.h"
+#include "hosting_path_variant.h"
+#include "hosting_variant.h"
 #undef VARIANT
 #undef LANES
 #undef HALVES
@@ -70,27 +76,62 @@ static int level(void) {
 #define CALL(name, ...) return name##_plain(__VA_ARGS__);
 #endif
 
-EXPORTED int64_t cmb_level(void) { return level(); }
-
-EXPORTED int64_t cmb_solve(const factors *f, const injections *s, int64_t start, int64_t stop, const double *v_r,
+static int64_t best_solve(const factors *f, const injections *s, int64_t start, int64_t stop, const double *v_r,
                            const double *v_m, double tolerance2, int64_t iterations_max, double *out_r, double *out_m,
                            int8_t *converged) {
     CALL(solve, f, s, start, stop, v_r, v_m, tolerance2, iterations_max, out_r, out_m, converged)
 }
 
-EXPORTED int64_t cmb_stream(const factors *f, const branches *br, const profiles *pr, int64_t start, int64_t stop,
+static int64_t best_stream(const factors *f, const branches *br, const profiles *pr, int64_t start, int64_t stop,
                             int64_t restart, const double *v_r, const double *v_m, double tolerance2,
                             int64_t iterations_max, extremes *x, int8_t *converged) {
     CALL(stream, f, br, pr, start, stop, restart, v_r, v_m, tolerance2, iterations_max, x, converged)
 }
 
-EXPORTED int64_t cmb_host(const factors *f, const branches *br, const hosting *h, int64_t start, int64_t stop,
-                          double tolerance2, int64_t iterations_max) {
-    CALL(host, f, br, h, start, stop, tolerance2, iterations_max)
+static int64_t best_host(const factors *f, const branches *br, const surroundings *s, const hosting *h, int64_t start,
+                         int64_t stop, double tolerance2, int64_t iterations_max) {
+    CALL(host, f, br, s, h, start, stop, tolerance2, iterations_max)
+}
+
+static int64_t best_host_locally(const factors *f, const branches *br, const surroundings *s, const hosting *h,
+                                  int64_t start, int64_t stop, double tolerance2, int64_t iterations_max,
+                                  int64_t rounds_max) {
+    CALL(host_locally, f, br, s, h, start, stop, tolerance2, iterations_max, rounds_max)
+}
+
+/* Calls with factors whose nodes are described. */
+#define WITH_NODES(f, call)                                                    \
+    factors described = *f;                                                    \
+    factor_of_node *node = malloc((size_t)(f->n + 1) * sizeof *node);          \
+    if (!node) return -1;                                                      \
+    describe_nodes(f, node);                                                   \
+    described.node = node;                                                     \
+    int64_t count = call;                                                      \
+    free(node);                                                                \
+    return count;
+
+EXPORTED int64_t cmb_level(void) { return level(); }
+
+EXPORTED int64_t cmb_solve(const factors *f, const injections *s, int64_t start, int64_t stop, const double *v_r,
+                           const double *v_m, double tolerance2, int64_t iterations_max, double *out_r, double *out_m,
+                           int8_t *converged) {
+    WITH_NODES(f, best_solve(&described, s, start, stop, v_r, v_m, tolerance2, iterations_max, out_r, out_m, converged))
+}
+
+EXPORTED int64_t cmb_stream(const factors *f, const branches *br, const profiles *pr, int64_t start, int64_t stop,
+                            int64_t restart, const double *v_r, const double *v_m, double tolerance2,
+                            int64_t iterations_max, extremes *x, int8_t *converged) {
+    WITH_NODES(f, best_stream(&described, br, pr, start, stop, restart, v_r, v_m, tolerance2, iterations_max, x,
+                              converged))
+}
+
+EXPORTED int64_t cmb_host(const factors *f, const branches *br, const surroundings *s, const hosting *h, int64_t start,
+                          int64_t stop, double tolerance2, int64_t iterations_max) {
+    WITH_NODES(f, best_host(&described, br, s, h, start, stop, tolerance2, iterations_max))
 }
 
 EXPORTED int64_t cmb_host_locally(const factors *f, const branches *br, const surroundings *s, const hosting *h,
                                   int64_t start, int64_t stop, double tolerance2, int64_t iterations_max,
                                   int64_t rounds_max) {
-    CALL(host_locally, f, br, s, h, start, stop, tolerance2, iterations_max, rounds_max)
+    WITH_NODES(f, best_host_locally(&described, br, s, h, start, stop, tolerance2, iterations_max, rounds_max))
 }

@@ -4,7 +4,18 @@
 #include <stdint.h>
 
 /* L and U of the nodal matrix without the feeding points, in elimination order. Columns of L without its unit diagonal,
- * rows of U without its diagonal, whose inverse is d. c: what the feeding points inject. r, m: real and imaginary. */
+ * rows of U without its diagonal and divided by it; d is its inverse. c: what the feeding points inject. node: filled by
+ * describe_nodes. r, m: real and imaginary. */
+/* What both sweeps need of one node. l, u: its entries with the next node. */
+typedef struct {
+    double l_r, l_m, u_r, u_m, d_r, d_m;
+    int64_t role;
+} factor_of_node;
+
+/* Current comes from the node before, from others, from a feeding point; goes to others than the next; the voltage hangs
+ * on the next node's, on others'. */
+enum { FROM_BEFORE = 1, GATHERS = 2, FED = 4, PASSES_ELSEWHERE = 8, HANGS_ON_NEXT = 16, HANGS_ELSEWHERE = 32 };
+
 typedef struct {
     int64_t n;
     const int64_t *l_start;
@@ -15,7 +26,33 @@ typedef struct {
     const double *u_r, *u_m;
     const double *d_r, *d_m;
     const double *c_r, *c_m;
+    const factor_of_node *node;
 } factors;
+
+/* Fills node from the rest of f. */
+static void describe_nodes(const factors *f, factor_of_node *node) {
+    for (int64_t j = 0; j < f->n; j++) {
+        int64_t role = f->c_r[j] != 0 || f->c_m[j] != 0 ? FED : 0;
+        node[j] = (factor_of_node){.d_r = f->d_r[j], .d_m = f->d_m[j], .role = role};
+    }
+    for (int64_t j = 0; j < f->n; j++) {
+        for (int64_t k = f->l_start[j]; k < f->l_start[j + 1]; k++)
+            if (f->l_row[k] == j + 1) {
+                node[j].l_r = f->l_r[k], node[j].l_m = f->l_m[k];
+                node[j + 1].role |= FROM_BEFORE;
+            } else {
+                node[j].role |= PASSES_ELSEWHERE;
+                node[f->l_row[k]].role |= GATHERS;
+            }
+        for (int64_t k = f->u_start[j]; k < f->u_start[j + 1]; k++)
+            if (f->u_column[k] == j + 1) {
+                node[j].u_r = f->u_r[k], node[j].u_m = f->u_m[k];
+                node[j].role |= HANGS_ON_NEXT;
+            } else {
+                node[j].role |= HANGS_ELSEWHERE;
+            }
+    }
+}
 
 /* Two-ports of the branches. from, to: a node, or -1-k for feeding point k, whose voltage is source_r[k] + j source_m[k].
  * y: 8 numbers a branch (yff, yft, ytf, ytt). from_scale, to_scale: squared current in per unit, times this, is the
@@ -36,13 +73,17 @@ typedef struct {
     const double *impedance_r, *impedance_m;
 } injections;
 
+/* p_at, q_at: where the factors of its profiles begin. */
+typedef struct {
+    double p_nominal, q_nominal;
+    int64_t p_at, q_at;
+} profile_entry;
+
 /* Factored profiles: injection of node j = sum over its entries of nominal * factor[column][scenario]. */
 typedef struct {
     const int64_t *start;
-    const int32_t *p_column, *q_column;
-    const double *p_nominal, *q_nominal;
+    const profile_entry *entry;
     const double *factor;
-    int64_t stride;
 } profiles;
 
 /* What a run over many scenarios leaves, by node and by branch. Squares of voltages and loadings are compared. */
@@ -78,7 +119,8 @@ typedef struct {
 
 /* What the local method needs besides: the elimination tree and what of the base state lies outside a path to its root:
  * gathered, passed: current that arrives at a node and goes on from it, of the injections; fixed_...: of the feeding
- * points. closest_high, closest_low: largest and smallest ratio of voltage to limit in the subtree. */
+ * points. closest_high, closest_low: largest and smallest ratio of voltage to limit in the subtree. relative: base
+ * voltage by its parent's. */
 typedef struct {
     const int64_t *parent;
     const int64_t *child_start, *child;
@@ -88,5 +130,6 @@ typedef struct {
     const double *fixed_gathered_r, *fixed_gathered_m;
     const double *fixed_passed_r, *fixed_passed_m;
     const double *closest_high, *closest_low;
+    const double *relative_r, *relative_m;
 } surroundings;
 #endif

@@ -39,7 +39,13 @@ ALWAYS lanes VARIANT(root)(lanes x) {
     return r;
 }
 
-ALWAYS lanes VARIANT(larger)(lanes a, lanes b) { return VARIANT(choose)(a > b, a, b); }
+ALWAYS lanes VARIANT(larger)(lanes a, lanes b) {
+#if LANES == 4 && defined(__AVX2__)
+    return (lanes)__builtin_ia32_maxpd256(a, b);
+#else
+    return VARIANT(choose)(a > b, a, b);
+#endif
+}
 
 /* One node's numbers in a block. What is swept again and again must be small: the processor waits for memory. */
 typedef struct {
@@ -76,12 +82,12 @@ ALWAYS void VARIANT(power_at)(const power_source *s, int kind, int64_t j, lanes 
     } else if (kind == VARIANT(FACTORED)) {
         const profiles *f = s->factored;
         EACH_HALF p[h] = q[h] = zero;
-        for (int64_t k = f->start[j]; k < f->start[j + 1]; k++) {
-            const double *of_p = f->factor + f->p_column[k] * f->stride + s->t;
-            const double *of_q = f->factor + f->q_column[k] * f->stride + s->t;
+        const double *factor = f->factor + s->t;
+        for (const profile_entry *k = f->entry + f->start[j], *end = f->entry + f->start[j + 1]; k < end; k++) {
+            const double *of_p = factor + k->p_at, *of_q = factor + k->q_at;
             EACH_HALF {
-                p[h] += f->p_nominal[k] * *(const loose_lanes *)(of_p + h * LANES);
-                q[h] += f->q_nominal[k] * *(const loose_lanes *)(of_q + h * LANES);
+                p[h] += k->p_nominal * *(const loose_lanes *)(of_p + h * LANES);
+                q[h] += k->q_nominal * *(const loose_lanes *)(of_q + h * LANES);
             }
         }
     } else {
@@ -91,74 +97,132 @@ ALWAYS void VARIANT(power_at)(const power_source *s, int kind, int64_t j, lanes 
     }
 }
 
+/* Currents at all nodes, and on up the elimination tree: x = L^-1 (c + conj(S / V)). Along a line each node's parent is
+ * the next one, so what it passes on stays in registers: through memory each node would wait for the one before it. */
+ALWAYS void VARIANT(sweep_up)(const factors *f, node_state *restrict state, const power_source *source, int kind,
+                              const node_dependent *dependent) {
+    const lanes zero = {0}, one = zero + 1.0;
+    const factor_of_node *restrict node = f->node;
+    const power_source here = *source;
+    const int64_t n = f->n;
+    lanes xr[HALVES], xm[HALVES];
+    EACH_HALF xr[h] = xm[h] = zero;
+    for (int64_t j = 0; j < n; j++) {
+        node_state *restrict a = state + j;
+        const factor_of_node *restrict of = node + j;
+        const int64_t role = of->role;
+        lanes p[HALVES], q[HALVES], ir[HALVES], im[HALVES];
+        VARIANT(power_at)(&here, kind, j, p, q);
+        EACH_HALF {
+            lanes vr = a->v_r[h], vm = a->v_m[h], w = one / (vr * vr + vm * vm);
+            lanes sr = p[h] * w, sm = q[h] * w;
+            if (dependent) {
+                const node_dependent *z = dependent + j;
+                lanes root = VARIANT(root)(w);
+                sr += z->current_r[h] * root + z->impedance_r[h];
+                sm += z->current_m[h] * root + z->impedance_m[h];
+            }
+            ir[h] = sr * vr + sm * vm;
+            im[h] = sr * vm - sm * vr;
+        }
+        if (role & GATHERS) EACH_HALF ir[h] += a->x_r[h], im[h] += a->x_m[h];
+        if (role & FED) EACH_HALF ir[h] += f->c_r[j], im[h] += f->c_m[j];
+        if (role & FROM_BEFORE) {
+            const double lr = of[-1].l_r, lm = of[-1].l_m;
+            EACH_HALF {
+                lanes before_r = xr[h], before_m = xm[h];
+                xr[h] = (ir[h] - lr * before_r) + lm * before_m;
+                xm[h] = (im[h] - lr * before_m) - lm * before_r;
+            }
+        } else {
+            EACH_HALF xr[h] = ir[h], xm[h] = im[h];
+        }
+        EACH_HALF a->x_r[h] = xr[h], a->x_m[h] = xm[h];
+        if (role & PASSES_ELSEWHERE)
+            for (int64_t k = f->l_start[j]; k < f->l_start[j + 1]; k++) {
+                if (f->l_row[k] == j + 1) continue;
+                node_state *to = state + f->l_row[k];
+                double r = f->l_r[k], m = f->l_m[k];
+                EACH_HALF {
+                    to->x_r[h] -= r * xr[h] - m * xm[h];
+                    to->x_m[h] -= r * xm[h] + m * xr[h];
+                }
+            }
+    }
+}
+
+/* Voltages down the tree: V = U^-1 x, where the rows of U are divided by its diagonal. Active lanes take them. */
+ALWAYS void VARIANT(sweep_down)(const factors *f, node_state *restrict state, const lane_mask active[HALVES],
+                                double tolerance2, lane_mask within[HALVES]) {
+    const lanes zero = {0};
+    const factor_of_node *restrict node = f->node;
+    lanes vr[HALVES], vm[HALVES], step2[HALVES];
+    EACH_HALF step2[h] = vr[h] = vm[h] = zero;
+    for (int64_t j = f->n - 1; j >= 0; j--) {
+        node_state *restrict a = state + j;
+        const factor_of_node *restrict of = node + j;
+        const int64_t role = of->role;
+        const double dr = of->d_r, dm = of->d_m;
+        lanes yr[HALVES], ym[HALVES];
+        EACH_HALF {
+            lanes xr = a->x_r[h], xm = a->x_m[h];
+            yr[h] = xr * dr - xm * dm;
+            ym[h] = xr * dm + xm * dr;
+        }
+        if (role & HANGS_ELSEWHERE)
+            for (int64_t k = f->u_start[j]; k < f->u_start[j + 1]; k++) {
+                if (f->u_column[k] == j + 1) continue;
+                const node_state *from = state + f->u_column[k];
+                double ur = f->u_r[k], um = f->u_m[k];
+                EACH_HALF {
+                    yr[h] -= ur * from->v_r[h] - um * from->v_m[h];
+                    ym[h] -= ur * from->v_m[h] + um * from->v_r[h];
+                }
+            }
+        if (role & HANGS_ON_NEXT) {
+            const double ur = of->u_r, um = of->u_m;
+            EACH_HALF {
+                lanes next_r = vr[h], next_m = vm[h];
+                vr[h] = (yr[h] - ur * next_r) + um * next_m;
+                vm[h] = (ym[h] - ur * next_m) - um * next_r;
+            }
+        } else {
+            EACH_HALF vr[h] = yr[h], vm[h] = ym[h];
+        }
+        EACH_HALF {
+            lanes old_r = a->v_r[h], old_m = a->v_m[h], er = vr[h] - old_r, em = vm[h] - old_m;
+            step2[h] = VARIANT(larger)(er * er + em * em, step2[h]);
+            a->v_r[h] = VARIANT(choose)(active[h], vr[h], old_r);
+            a->v_m[h] = VARIANT(choose)(active[h], vm[h], old_m);
+        }
+        if (role & GATHERS) EACH_HALF a->x_r[h] = a->x_m[h] = zero;
+    }
+    EACH_HALF within[h] = (lane_mask)(step2[h] <= tolerance2);
+}
+
 /* dependent: what of the injections depends on the voltage, or NULL. Returns the number of iterations; converged has
  * ones in the lanes whose last step was within the tolerance. */
 ALWAYS int64_t VARIANT(iterate)(const factors *f, node_state *state, const power_source *source, int kind,
                                 const node_dependent *dependent, double tolerance2, int64_t iterations_max,
                                 lane_mask *converged) {
-    const lanes zero = {0}, one = zero + 1.0;
-    lanes active[HALVES];
-    EACH_HALF active[h] = one;
+    const lanes zero = {0};
+    lane_mask active[HALVES];
+    EACH_HALF active[h] = (lane_mask)(zero == zero);
     int64_t iterations = 0, is_active = 1;
     while (iterations < iterations_max && is_active) {
         iterations++;
-        for (int64_t j = 0; j < f->n; j++) {
-            node_state *a = state + j;
-            lanes xr[HALVES], xm[HALVES], p[HALVES], q[HALVES];
-            VARIANT(power_at)(source, kind, j, p, q);
-            EACH_HALF {
-                lanes vr = a->v_r[h], vm = a->v_m[h], w = 1.0 / (vr * vr + vm * vm);
-                lanes sr = p[h] * w, sm = q[h] * w;
-                if (dependent) {
-                    const node_dependent *z = dependent + j;
-                    lanes root = VARIANT(root)(w);
-                    sr += z->current_r[h] * root + z->impedance_r[h];
-                    sm += z->current_m[h] * root + z->impedance_m[h];
-                }
-                a->x_r[h] = xr[h] = a->x_r[h] + (f->c_r[j] + (sr * vr + sm * vm));
-                a->x_m[h] = xm[h] = a->x_m[h] + (f->c_m[j] + (sr * vm - sm * vr));
-            }
-            for (int64_t k = f->l_start[j]; k < f->l_start[j + 1]; k++) {
-                node_state *to = state + f->l_row[k];
-                double lr = f->l_r[k], lm = f->l_m[k];
-                EACH_HALF {
-                    to->x_r[h] -= lr * xr[h] - lm * xm[h];
-                    to->x_m[h] -= lr * xm[h] + lm * xr[h];
-                }
-            }
-        }
-        lanes step2[HALVES];
-        EACH_HALF step2[h] = zero;
-        for (int64_t j = f->n - 1; j >= 0; j--) {
-            node_state *a = state + j;
-            lanes xr[HALVES], xm[HALVES];
-            EACH_HALF xr[h] = a->x_r[h], xm[h] = a->x_m[h];
-            for (int64_t p = f->u_start[j]; p < f->u_start[j + 1]; p++) {
-                const node_state *from = state + f->u_column[p];
-                double ur = f->u_r[p], um = f->u_m[p];
-                EACH_HALF {
-                    xr[h] -= ur * from->v_r[h] - um * from->v_m[h];
-                    xm[h] -= ur * from->v_m[h] + um * from->v_r[h];
-                }
-            }
-            double dr = f->d_r[j], dm = f->d_m[j];
-            EACH_HALF {
-                lanes er = xr[h] * dr - xm[h] * dm - a->v_r[h], em = xr[h] * dm + xm[h] * dr - a->v_m[h];
-                step2[h] = VARIANT(larger)(er * er + em * em, step2[h]);
-                a->v_r[h] += active[h] * er;
-                a->v_m[h] += active[h] * em;
-                a->x_r[h] = a->x_m[h] = zero;
-            }
-        }
+        VARIANT(sweep_up)(f, state, source, kind, dependent);
+        lane_mask within[HALVES];
+        VARIANT(sweep_down)(f, state, active, tolerance2, within);
         is_active = 0;
         EACH_HALF {
-            active[h] = VARIANT(choose)((lane_mask)(step2[h] <= tolerance2), zero, active[h]);
-            is_active |= VARIANT(any)((lane_mask)(active[h] > 0.0));
+            active[h] &= ~within[h];
+            is_active |= VARIANT(any)(active[h]);
         }
     }
     /* A voltage that is no number, or no voltage, passes no comparison. */
     EACH_HALF {
-        lane_mask good = (lane_mask)(active[h] == 0.0);
+        lane_mask good = ~active[h];
         for (int64_t j = 0; j < f->n; j++) {
             lanes v2 = state[j].v_r[h] * state[j].v_r[h] + state[j].v_m[h] * state[j].v_m[h];
             good &= (lane_mask)(v2 > 0.01) & (lane_mask)(v2 < 25.0);
@@ -364,142 +428,5 @@ static int64_t VARIANT(stream)(const factors *f, const branches *br, const profi
     for (int64_t e = 0; e < br->n; e++)
         if (x->loading_max_at[e] >= 0) x->loading_max[e] = sqrt(x->loading_max[e]);
     free(state);
-    return iterations;
-}
-
-/* Smallest s > 0 with |x + s d|^2 = limit: rising to an upper limit (c <= 0), falling to a lower one (c >= 0). */
-ALWAYS lanes VARIANT(rise)(lanes a, lanes h, lanes c) {
-    const lanes zero = {0};
-    return -c / (h + VARIANT(root)(VARIANT(larger)(h * h - a * c, zero)) + 1e-300);
-}
-
-ALWAYS lanes VARIANT(fall)(lanes a, lanes h, lanes c) {
-    const lanes zero = {0};
-    lanes inside = h * h - a * c;
-    lanes s = c / (VARIANT(root)(VARIANT(larger)(inside, zero)) - h + 1e-300);
-    return VARIANT(choose)((lane_mask)(inside >= 0.0) & (lane_mask)(h < 0.0), s, zero + INFINITY);
-}
-
-typedef struct {
-    lanes share;
-    int32_t binding[LANES];
-} VARIANT(bound);
-
-ALWAYS void VARIANT(tighten)(VARIANT(bound) * found, lanes share, int64_t binding) {
-    lane_mask less = (lane_mask)(share < found->share);
-    if (!VARIANT(any)(less)) return;
-    for (int b = 0; b < LANES; b++)
-        if (less[b]) {
-            found->share[b] = share[b];
-            found->binding[b] = (int32_t)binding;
-        }
-}
-
-/* Is there a limit before the share found so far? f(s) = a s^2 + 2 h s + c; cheap, and never wrong in saying no. */
-ALWAYS lane_mask VARIANT(may_rise)(lanes a, lanes half, lanes c, lanes share) {
-    return (lane_mask)((a * share + 2.0 * half) * share + c > 0.0);
-}
-
-ALWAYS lane_mask VARIANT(may_fall)(lanes half, lanes c, lanes share) {
-    return (lane_mask)(c + 2.0 * half * share < 0.0);
-}
-
-ALWAYS void VARIANT(bind_node)(const node_state *state, int64_t j, int half, const hosting *host, int64_t high,
-                               int64_t low, VARIANT(bound) * found) {
-    const lanes zero = {0};
-    double vr = host->v_r[j], vm = host->v_m[j], v2 = vr * vr + vm * vm;
-    lanes dr = state[j].v_r[half] - vr, dm = state[j].v_m[half] - vm;
-    lanes a = dr * dr + dm * dm, h = dr * vr + dm * vm;
-    lanes to_high = zero + (v2 - host->v_high2[j]), to_low = zero + (v2 - host->v_low2[j]);
-    lane_mask rising = VARIANT(may_rise)(a, h, to_high, found->share);
-    lane_mask falling = VARIANT(may_fall)(h, to_low, found->share);
-    if (!VARIANT(any)(rising | falling)) return;
-    VARIANT(tighten)(found, VARIANT(rise)(a, h, to_high), high);
-    VARIANT(tighten)(found, VARIANT(fall)(a, h, to_low), low);
-}
-
-/* Compares one block's state with the base state and finds how far along the way the first limit lies. first: a node
- * of each lane that probably binds. name: maps a node to its number in the whole network, branch_name a branch; NULL:
- * they are the same. */
-ALWAYS void VARIANT(bind)(const factors *f, const branches *br, const node_state *state, int half, const hosting *host,
-                          const int32_t *first, int n_first, int64_t n_all, const int32_t *name,
-                          const int32_t *branch_name, VARIANT(bound) * found) {
-    const lanes zero = {0};
-    found->share = zero + 1e30;
-    for (int b = 0; b < LANES; b++) found->binding[b] = -1;
-    for (int b = 0; b < n_first; b++) {
-        int64_t j = first[b], at = name ? name[j] : j;
-        VARIANT(bind_node)(state, j, half, host, at, n_all + at, found);
-    }
-    for (int64_t j = 0; j < f->n; j++) {
-        int64_t at = name ? name[j] : j;
-        VARIANT(bind_node)(state, j, half, host, at, n_all + at, found);
-    }
-    for (int64_t e = 0; e < br->n; e++) {
-        if (br->from_scale[e] == 0 && br->to_scale[e] == 0) continue;
-        lanes v[4], i[4];
-        VARIANT(branch_state)(br, e, state, half, v, i);
-        const double *base = host->current + 4 * e;
-        for (int side = 0; side < 2; side++) {
-            double scale = side ? br->to_scale[e] : br->from_scale[e], ir = base[2 * side], im = base[2 * side + 1];
-            lanes dr = i[2 * side] - ir, dm = i[2 * side + 1] - im;
-            lanes a = (dr * dr + dm * dm) * scale, h = (dr * ir + dm * im) * scale;
-            lanes c = zero + ((ir * ir + im * im) * scale - host->loading2[e]);
-            if (VARIANT(any)(VARIANT(may_rise)(a, h, c, found->share)))
-                VARIANT(tighten)(found, VARIANT(rise)(a, h, c), 2 * n_all + (branch_name ? branch_name[e] : e));
-        }
-    }
-    for (int b = 0; b < LANES; b++)
-        if (found->binding[b] < 0) found->share[b] = INFINITY;
-}
-
-/* Puts each lane's plant at its node; lanes at one node share a place. */
-ALWAYS void VARIANT(place_plants)(const int32_t *node, const double *power_r, const double *power_m, int count,
-                                  int32_t *extra_of, node_power *extra) {
-    memset(extra, 0, BLOCK * sizeof *extra);
-    for (int b = 0; b < count; b++) {
-        if (extra_of[node[b]] < 0) extra_of[node[b]] = b;
-        node_power *at = extra + extra_of[node[b]];
-        at->power_r[b / LANES][b % LANES] = power_r[b];
-        at->power_m[b / LANES][b % LANES] = power_m[b];
-    }
-}
-
-static int64_t VARIANT(host)(const factors *f, const branches *br, const hosting *host, int64_t start, int64_t stop,
-                             double tolerance2, int64_t iterations_max) {
-    node_state *state = NULL;
-    node_power *extra = NULL;
-    size_t n = (size_t)(f->n ? f->n : 1);
-    int32_t *extra_of = malloc(n * sizeof *extra_of);
-    int failed = !extra_of || posix_memalign((void **)&state, 8 * LANES, n * sizeof *state);
-    failed |= posix_memalign((void **)&extra, 8 * LANES, BLOCK * sizeof *extra);
-    if (failed) return free(extra), free(state), free(extra_of), -1;
-    const lanes zero = {0};
-    int64_t iterations = 0;
-    const power_source source = {
-        .base_r = host->base_r, .base_m = host->base_m, .extra_of = extra_of, .extra = extra};
-    for (int64_t j = 0; j < f->n; j++) {
-        extra_of[j] = -1;
-        EACH_HALF state[j].x_r[h] = state[j].x_m[h] = zero;
-    }
-    for (int64_t k = start; k < stop; k += BLOCK) {
-        int n_here = stop - k < BLOCK ? (int)(stop - k) : BLOCK;
-        for (int64_t j = 0; j < f->n; j++) EACH_HALF {
-                state[j].v_r[h] = zero + host->v_r[j];
-                state[j].v_m[h] = zero + host->v_m[j];
-            }
-        VARIANT(place_plants)(host->node + k, host->power_r + k, host->power_m + k, n_here, extra_of, extra);
-        lane_mask good[HALVES];
-        iterations += VARIANT(iterate)(f, state, &source, VARIANT(BASE), NULL, tolerance2, iterations_max, good);
-        VARIANT(bound) found[HALVES];
-        EACH_HALF VARIANT(bind)(f, br, state, h, host, host->node + k, n_here, f->n, NULL, NULL, found + h);
-        for (int b = 0; b < n_here; b++) {
-            host->share[k + b] = found[b / LANES].share[b % LANES];
-            host->binding[k + b] = found[b / LANES].binding[b % LANES];
-            host->solved[k + b] = good[b / LANES][b % LANES] != 0;
-            extra_of[host->node[k + b]] = -1;
-        }
-    }
-    free(extra), free(state), free(extra_of);
     return iterations;
 }

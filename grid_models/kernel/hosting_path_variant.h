@@ -1,8 +1,7 @@
-/* Hosting capacity on the path to the root alone, compiled once for each instruction set.
+/* The path from candidates to the root, cut out of the network; compiled once for each instruction set.
  *
- * Of the whole network only the candidates' ancestors in the elimination tree are solved. What hangs beside the path is
- * frozen: it injects at its parent what it injected in the base state, as constant power, and its voltages rise and fall
- * with its parent's. The result is near, not exact: a full power flow certifies it (VARIANT(host)).
+ * It holds the candidates' ancestors in the elimination tree. What hangs beside the path is frozen: it injects at its
+ * parent what it injected in the base state, as constant power, and its voltages rise and fall with its parent's.
  */
 
 typedef struct {
@@ -10,11 +9,44 @@ typedef struct {
     int64_t n, n_branches;
     int64_t *l_start, *u_start;
     int32_t *l_row, *u_column;
+    factor_of_node *described;
     double *number[4], *node_number[12], *branch_number[12];
     int32_t first[BLOCK];
     int64_t *from, *to;
+    node_state *state;
 } VARIANT(part);
 
+static int VARIANT(open_part)(VARIANT(part) * p, const factors *f, const branches *br) {
+    size_t n = (size_t)(f->n ? f->n : 1), m = (size_t)(br->n ? br->n : 1), nnz = (size_t)f->l_start[f->n] + 1;
+    size_t nnz_u = (size_t)f->u_start[f->n] + 1;
+    *p = (VARIANT(part)){0};
+    int failed = posix_memalign((void **)&p->state, 8 * LANES, n * sizeof *p->state);
+    failed |= !(p->place = malloc(n * sizeof *p->place)) | !(p->node = malloc(n * sizeof *p->node));
+    failed |= !(p->branch_name = malloc(m * sizeof *p->branch_name));
+    failed |= !(p->extra_of = malloc(n * sizeof *p->extra_of));
+    failed |= !(p->l_start = malloc((n + 1) * sizeof *p->l_start));
+    failed |= !(p->u_start = malloc((n + 1) * sizeof *p->u_start));
+    failed |= !(p->l_row = malloc(nnz * sizeof *p->l_row)) | !(p->u_column = malloc(nnz_u * sizeof *p->u_column));
+    failed |= !(p->described = malloc(n * sizeof *p->described));
+    failed |= !(p->from = malloc(m * sizeof *p->from)) | !(p->to = malloc(m * sizeof *p->to));
+    for (int i = 0; i < 4; i++) failed |= !(p->number[i] = malloc((i < 2 ? nnz : nnz_u) * sizeof(double)));
+    for (int i = 0; i < 12; i++) failed |= !(p->node_number[i] = malloc(n * sizeof(double)));
+    for (int i = 0; i < 12; i++)
+        if (i == 0 || i >= 8)
+            failed |= !(p->branch_number[i] = malloc(m * (i == 0 ? 8 : i == 8 ? 4 : 1) * sizeof(double)));
+    if (!failed)
+        for (size_t j = 0; j < n; j++) p->place[j] = -1;
+    return failed;
+}
+
+static void VARIANT(close_part)(VARIANT(part) * p) {
+    for (int i = 0; i < 12; i++) free(p->node_number[i]), free(p->branch_number[i]);
+    for (int i = 0; i < 4; i++) free(p->number[i]);
+    free(p->from), free(p->to), free(p->l_row), free(p->u_column), free(p->described), free(p->l_start);
+    free(p->u_start), free(p->branch_name), free(p->extra_of), free(p->node), free(p->place), free(p->state);
+}
+
+/* Order of positions. */
 static int VARIANT(ascending)(const void *a, const void *b) {
     int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
     return (x > y) - (x < y);
@@ -55,7 +87,8 @@ static void VARIANT(cut_factors)(VARIANT(part) * p, const factors *f, factors *c
     p->l_start[p->n] = nl;
     p->u_start[p->n] = nu;
     *cut = (factors){p->n, p->l_start, p->l_row, p->number[0], p->number[1], p->u_start, p->u_column, p->number[2],
-                     p->number[3], p->node_number[0], p->node_number[1], p->node_number[2], p->node_number[3]};
+                     p->number[3], p->node_number[0], p->node_number[1], p->node_number[2], p->node_number[3],
+                     p->described};
 }
 
 /* Base injections, voltages and limits of the path, what hangs beside it included. */
@@ -123,97 +156,3 @@ static void VARIANT(cut_branches)(VARIANT(part) * p, const branches *br, const s
     cut_h->current = current;
     cut_h->loading2 = p->branch_number[11];
 }
-
-/* Solves one group of at most BLOCK candidates until each stands at its limit; powers are changed in place. */
-static int64_t VARIANT(settle)(VARIANT(part) * p, const factors *f, const branches *br, const hosting *cut,
-                               const hosting *whole, int64_t n_all, int64_t start, int count, node_state *state,
-                               double tolerance2, int64_t iterations_max, int64_t rounds_max) {
-    const lanes zero = {0};
-    int64_t solves = 0;
-    node_power extra[BLOCK];
-    const power_source source = {
-        .base_r = cut->base_r, .base_m = cut->base_m, .extra_of = p->extra_of, .extra = extra};
-    for (int64_t j = 0; j < f->n; j++) p->extra_of[j] = -1;
-    for (int b = 0; b < count; b++) p->first[b] = p->place[whole->node[start + b]];
-    for (int64_t round = 0; round < rounds_max; round++) {
-        for (int64_t j = 0; j < f->n; j++) EACH_HALF {
-                state[j].v_r[h] = zero + cut->v_r[j];
-                state[j].v_m[h] = zero + cut->v_m[j];
-                state[j].x_r[h] = state[j].x_m[h] = zero;
-            }
-        VARIANT(place_plants)(p->first, whole->power_r + start, whole->power_m + start, count, p->extra_of, extra);
-        lane_mask good[HALVES];
-        VARIANT(iterate)(f, state, &source, VARIANT(BASE), NULL, tolerance2, iterations_max, good);
-        VARIANT(bound) found[HALVES];
-        EACH_HALF VARIANT(bind)(f, br, state, h, cut, p->first, count, n_all, p->node, p->branch_name, found + h);
-        solves += count;
-        int settled = 1;
-        for (int b = 0; b < count; b++) {
-            double share = good[b / LANES][b % LANES] ? found[b / LANES].share[b % LANES] : 0.3;
-            share = share > 0.02 ? share : 0.02;
-            share = share < 8.0 ? share : 8.0;
-            settled &= fabs(share - 1) < 1e-4;
-            whole->power_r[start + b] *= share;
-            whole->power_m[start + b] *= share;
-            whole->share[start + b] = share;
-            whole->binding[start + b] = found[b / LANES].binding[b % LANES];
-            whole->solved[start + b] = good[b / LANES][b % LANES] != 0;
-        }
-        if (settled) break;
-    }
-    return solves;
-}
-
-static int64_t VARIANT(host_locally)(const factors *f, const branches *br, const surroundings *s, const hosting *h,
-                                     int64_t start, int64_t stop, double tolerance2, int64_t iterations_max,
-                                     int64_t rounds_max) {
-    size_t n = (size_t)(f->n ? f->n : 1), m = (size_t)(br->n ? br->n : 1), nnz = (size_t)f->l_start[f->n] + 1;
-    size_t nnz_u = (size_t)f->u_start[f->n] + 1;
-    VARIANT(part) p = {0};
-    node_state *state = NULL;
-    int64_t solves = -1;
-    int failed = posix_memalign((void **)&state, 8 * LANES, n * sizeof *state);
-    failed |= !(p.place = malloc(n * sizeof *p.place)) | !(p.node = malloc(n * sizeof *p.node));
-    failed |= !(p.branch_name = malloc(m * sizeof *p.branch_name)) | !(p.extra_of = malloc(n * sizeof *p.extra_of));
-    failed |= !(p.l_start = malloc((n + 1) * sizeof *p.l_start)) | !(p.u_start = malloc((n + 1) * sizeof *p.u_start));
-    failed |= !(p.l_row = malloc(nnz * sizeof *p.l_row)) | !(p.u_column = malloc(nnz_u * sizeof *p.u_column));
-    failed |= !(p.from = malloc(m * sizeof *p.from)) | !(p.to = malloc(m * sizeof *p.to));
-    for (int i = 0; i < 4; i++) failed |= !(p.number[i] = malloc((i < 2 ? nnz : nnz_u) * sizeof(double)));
-    for (int i = 0; i < 12; i++) failed |= !(p.node_number[i] = malloc(n * sizeof(double)));
-    for (int i = 0; i < 12; i++)
-        if (i == 0 || i >= 8)
-            failed |= !(p.branch_number[i] = malloc(m * (i == 0 ? 8 : i == 8 ? 4 : 1) * sizeof(double)));
-    if (!failed) {
-        solves = 0;
-        for (size_t j = 0; j < n; j++) p.place[j] = -1;
-        for (int64_t k = start; k < stop; k += BLOCK) {
-            int count = stop - k < BLOCK ? (int)(stop - k) : BLOCK;
-            factors cut_f;
-            branches cut_b;
-            hosting cut_h = {0};
-            VARIANT(find_path)(&p, s, h->node + k, count);
-            VARIANT(cut_factors)(&p, f, &cut_f);
-            VARIANT(cut_state)(&p, f, s, h, &cut_h);
-            VARIANT(cut_branches)(&p, br, s, h, &cut_h, &cut_b);
-            solves += VARIANT(settle)(&p, &cut_f, &cut_b, &cut_h, h, f->n, k, count, state, tolerance2,
-                                      iterations_max, rounds_max);
-            for (int64_t i = 0; i < p.n; i++) p.place[p.node[i]] = -1;
-        }
-    }
-    for (int i = 0; i < 12; i++) free(p.node_number[i]), free(p.branch_number[i]);
-    for (int i = 0; i < 4; i++) free(p.number[i]);
-    free(p.from), free(p.to), free(p.l_row), free(p.u_column), free(p.l_start), free(p.u_start);
-    free(p.branch_name), free(p.extra_of), free(p.node), free(p.place), free(state);
-    return solves;
-}
-
-#undef ALWAYS
-#undef lanes
-#undef loose_lanes
-#undef lane_mask
-#undef node_state
-#undef node_dependent
-#undef node_power
-#undef power_source
-#undef EACH_HALF
-#undef BLOCK

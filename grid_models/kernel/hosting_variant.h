@@ -1,0 +1,158 @@
+/* Hosting capacity: first on the path to the root alone, which is near but not exact, then by full power flows, which
+ * certify it; compiled once for each instruction set.
+ */
+
+/* Solves the path with the plants start... of the whole; the state stays in p. */
+static void VARIANT(solve_path)(VARIANT(part) * p, const factors *f, const hosting *cut, const hosting *whole,
+                                int64_t start, int count, double tolerance2, int64_t iterations_max, lane_mask *good) {
+    const lanes zero = {0};
+    node_power extra[BLOCK];
+    const power_source source = {
+        .base_r = cut->base_r, .base_m = cut->base_m, .extra_of = p->extra_of, .extra = extra};
+    for (int b = 0; b < count; b++) p->first[b] = p->place[whole->node[start + b]];
+    for (int64_t j = 0; j < f->n; j++) {
+        p->extra_of[j] = -1;
+        EACH_HALF {
+            p->state[j].v_r[h] = zero + cut->v_r[j];
+            p->state[j].v_m[h] = zero + cut->v_m[j];
+            p->state[j].x_r[h] = p->state[j].x_m[h] = zero;
+        }
+    }
+    VARIANT(place_plants)(p->first, whole->power_r + start, whole->power_m + start, count, p->extra_of, extra);
+    VARIANT(iterate)(f, p->state, &source, VARIANT(BASE), NULL, tolerance2, iterations_max, good);
+}
+
+/* Cuts the path of the candidates start... out. */
+static void VARIANT(cut)(VARIANT(part) * p, const factors *f, const surroundings *s, const hosting *whole,
+                         int64_t start, int count, factors *cut_f, hosting *cut_h) {
+    for (int64_t i = 0; i < p->n; i++) p->place[p->node[i]] = -1;
+    VARIANT(find_path)(p, s, whole->node + start, count);
+    VARIANT(cut_factors)(p, f, cut_f);
+    VARIANT(cut_state)(p, f, s, whole, cut_h);
+    describe_nodes(cut_f, p->described);
+}
+
+/* Solves one group of at most BLOCK candidates until each stands at its limit; powers are changed in place. */
+static int64_t VARIANT(settle)(VARIANT(part) * p, const factors *f, const branches *br, const hosting *cut,
+                               const hosting *whole, int64_t n_all, int64_t start, int count, double tolerance2,
+                               int64_t iterations_max, int64_t rounds_max) {
+    int64_t solves = 0;
+    for (int64_t round = 0; round < rounds_max; round++) {
+        lane_mask good[HALVES];
+        VARIANT(solve_path)(p, f, cut, whole, start, count, tolerance2, iterations_max, good);
+        VARIANT(bound) found[HALVES];
+        EACH_HALF VARIANT(bind)(f, br, p->state, h, cut, p->first, count, n_all, p->node, p->branch_name, found + h);
+        solves += count;
+        int settled = 1;
+        for (int b = 0; b < count; b++) {
+            double share = good[b / LANES][b % LANES] ? found[b / LANES].share[b % LANES] : 0.3;
+            share = share > 0.02 ? share : 0.02;
+            share = share < 8.0 ? share : 8.0;
+            settled &= fabs(share - 1) < 1e-4;
+            whole->power_r[start + b] *= share;
+            whole->power_m[start + b] *= share;
+            whole->share[start + b] = share;
+            whole->binding[start + b] = found[b / LANES].binding[b % LANES];
+            whole->solved[start + b] = good[b / LANES][b % LANES] != 0;
+        }
+        if (settled) break;
+    }
+    return solves;
+}
+
+static int64_t VARIANT(host_locally)(const factors *f, const branches *br, const surroundings *s, const hosting *h,
+                                     int64_t start, int64_t stop, double tolerance2, int64_t iterations_max,
+                                     int64_t rounds_max) {
+    VARIANT(part) p;
+    int64_t solves = 0;
+    if (VARIANT(open_part)(&p, f, br)) return VARIANT(close_part)(&p), -1;
+    for (int64_t k = start; k < stop; k += BLOCK) {
+        int count = stop - k < BLOCK ? (int)(stop - k) : BLOCK;
+        factors cut_f;
+        branches cut_b;
+        hosting cut_h = {0};
+        VARIANT(cut)(&p, f, s, h, k, count, &cut_f, &cut_h);
+        VARIANT(cut_branches)(&p, br, s, h, &cut_h, &cut_b);
+        solves += VARIANT(settle)(&p, &cut_f, &cut_b, &cut_h, h, f->n, k, count, tolerance2, iterations_max,
+                                  rounds_max);
+    }
+    VARIANT(close_part)(&p);
+    return solves;
+}
+
+/* Where a full power flow starts: on the path what the path's own gave, beside it the base state, turned and stretched
+ * as the path's voltages are. Lanes without a solution start from the base state. */
+static void VARIANT(start_near)(VARIANT(part) * p, const factors *f, const surroundings *s, const hosting *host,
+                                const lane_mask *good, node_state *state) {
+    const lanes zero = {0};
+    for (int64_t j = f->n - 1; j >= 0; j--) {
+        int64_t at = p->place[j], parent = s->parent[j];
+        if (at >= 0 || parent < 0) {
+            EACH_HALF {
+                lanes base_r = zero + host->v_r[j], base_m = zero + host->v_m[j];
+                state[j].v_r[h] = at < 0 ? base_r : VARIANT(choose)(good[h], p->state[at].v_r[h], base_r);
+                state[j].v_m[h] = at < 0 ? base_m : VARIANT(choose)(good[h], p->state[at].v_m[h], base_m);
+            }
+            continue;
+        }
+        double r = s->relative_r[j], m = s->relative_m[j];
+        EACH_HALF {
+            lanes vr = state[parent].v_r[h], vm = state[parent].v_m[h];
+            state[j].v_r[h] = r * vr - m * vm;
+            state[j].v_m[h] = r * vm + m * vr;
+        }
+    }
+}
+
+static int64_t VARIANT(host)(const factors *f, const branches *br, const surroundings *s, const hosting *host, int64_t start,
+                             int64_t stop, double tolerance2, int64_t iterations_max) {
+    VARIANT(part) p;
+    node_state *state = NULL;
+    node_power *extra = NULL;
+    size_t n = (size_t)(f->n ? f->n : 1);
+    int32_t *extra_of = malloc(n * sizeof *extra_of);
+    int failed = !extra_of || posix_memalign((void **)&state, 8 * LANES, n * sizeof *state);
+    failed |= posix_memalign((void **)&extra, 8 * LANES, BLOCK * sizeof *extra);
+    failed |= VARIANT(open_part)(&p, f, br);
+    if (failed) return VARIANT(close_part)(&p), free(extra), free(state), free(extra_of), -1;
+    const lanes zero = {0};
+    int64_t iterations = 0;
+    const power_source source = {
+        .base_r = host->base_r, .base_m = host->base_m, .extra_of = extra_of, .extra = extra};
+    for (int64_t j = 0; j < f->n; j++) {
+        extra_of[j] = -1;
+        EACH_HALF state[j].x_r[h] = state[j].x_m[h] = zero;
+    }
+    for (int64_t k = start; k < stop; k += BLOCK) {
+        int n_here = stop - k < BLOCK ? (int)(stop - k) : BLOCK;
+        factors cut_f;
+        hosting cut_h = {0};
+        lane_mask good[HALVES];
+        VARIANT(cut)(&p, f, s, host, k, n_here, &cut_f, &cut_h);
+        VARIANT(solve_path)(&p, &cut_f, &cut_h, host, k, n_here, tolerance2, iterations_max, good);
+        VARIANT(start_near)(&p, f, s, host, good, state);
+        VARIANT(place_plants)(host->node + k, host->power_r + k, host->power_m + k, n_here, extra_of, extra);
+        iterations += VARIANT(iterate)(f, state, &source, VARIANT(BASE), NULL, tolerance2, iterations_max, good);
+        VARIANT(bound) found[HALVES];
+        EACH_HALF VARIANT(bind)(f, br, state, h, host, host->node + k, n_here, f->n, NULL, NULL, found + h);
+        for (int b = 0; b < n_here; b++) {
+            host->share[k + b] = found[b / LANES].share[b % LANES];
+            host->binding[k + b] = found[b / LANES].binding[b % LANES];
+            host->solved[k + b] = good[b / LANES][b % LANES] != 0;
+            extra_of[host->node[k + b]] = -1;
+        }
+    }
+    VARIANT(close_part)(&p), free(extra), free(state), free(extra_of);
+    return iterations;
+}
+
+#undef ALWAYS
+#undef lanes
+#undef loose_lanes
+#undef lane_mask
+#undef node_state
+#undef node_dependent
+#undef node_power
+#undef power_source
+#undef EACH_HALF
+#undef BLOCK
