@@ -46,7 +46,8 @@ class Newton:
         reason = self._failures(dependent=dependent)
         converged = np.ones(injections.n_scenarios, dtype=np.bool_)
         converged[list(reason)] = False
-        v = columns["u_pu"] * np.exp(1j * columns["u_angle"])
+        ours = slice(self._case.n_nodes)  # further nodes hold open ends
+        v = columns["u_pu"][:, ours] * np.exp(1j * columns["u_angle"][:, ours])
         v[~converged] = np.nan
         return NodeVoltages(np.asarray(v, dtype=np.complex128), converged, reason)
 

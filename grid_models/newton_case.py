@@ -1,7 +1,8 @@
 """Our columns to power-grid-model's input arrays, by hand.
 
 Exact against pandapower with trafo_model="pi": coupled buses become one node, half-open branches keep their closed
-end, the source's impedance is negligible (pandapower's is ideal), tap factors multiply the rated voltages. All
+end, a line that a closed switch bridges is its charging alone, the source's impedance is negligible (pandapower's is
+ideal), tap factors multiply the rated voltages. All
 constant-power injection of a node is one sym_load, so that updates are dense.
 
 Transformers that its transformer cannot hold (a star with a negative impedance, a phase shift off the clock) go in as
@@ -49,14 +50,20 @@ def newton_case(network: Network) -> NewtonCase:
     _refuse_zero_impedances(network)
     node_of_bus = nodes(network)
     n_nodes = int(node_of_bus.max()) + 1
-    first_id = n_nodes
     generic = _off_transformer(network)
     transformer_row, generic_row = np.flatnonzero(~generic), np.flatnonzero(generic)
-    arrays: dict[ComponentType, Records] = {ComponentType.node: _node_records(network, node_of_bus, n_nodes)}
+    branches = {
+        ComponentType.line: _line_records(network, node_of_bus),
+        ComponentType.transformer: _transformer_records(network, node_of_bus, transformer_row),
+        ComponentType.generic_branch: _generic_records(network, node_of_bus, generic_row),
+    }
+    beside = np.zeros(0, np.int64)
+    for records in branches.values():
+        beside = np.concatenate([beside, _parted(records, n_nodes + beside.size)])
+    arrays: dict[ComponentType, Records] = {ComponentType.node: _node_records(network, node_of_bus, n_nodes, beside)}
+    first_id = n_nodes + beside.size
     for component, records in (
-        (ComponentType.line, _line_records(network, node_of_bus)),
-        (ComponentType.transformer, _transformer_records(network, node_of_bus, transformer_row)),
-        (ComponentType.generic_branch, _generic_records(network, node_of_bus, generic_row)),
+        *branches.items(),
         (ComponentType.source, _source_records(network, node_of_bus)),
         (ComponentType.shunt, _shunt_records(network, node_of_bus)),
         (ComponentType.sym_load, _load_records(n_nodes)),
@@ -72,15 +79,16 @@ def _records(component: ComponentType, count: int) -> Records:
     return np.asarray(initialize_array(DatasetType.input, component, count))
 
 
-def _node_records(network: Network, node_of_bus: Int64Array, n_nodes: int) -> Records:
-    records = _records(ComponentType.node, n_nodes)
-    records["id"] = np.arange(n_nodes)
+def _node_records(network: Network, node_of_bus: Int64Array, n_nodes: int, beside: Int64Array) -> Records:
+    """Return the nodes, then one of the same voltage for each node of `beside` (_parted)."""
+    records = _records(ComponentType.node, n_nodes + beside.size)
+    records["id"] = np.arange(n_nodes + beside.size)
     u_rated = np.zeros(n_nodes)
     u_rated[node_of_bus] = network.buses.vn_kv * 1e3
     mixed = np.flatnonzero(u_rated[node_of_bus] != network.buses.vn_kv * 1e3)
     if mixed.size:
         raise NetworkError(f"bus {network.buses.name[int(mixed[0])]!r} is coupled to a bus of another voltage level")
-    records["u_rated"] = u_rated
+    records["u_rated"] = np.concatenate([u_rated, u_rated[beside]])
     return records
 
 
@@ -99,6 +107,31 @@ def _line_records(network: Network, node_of_bus: Int64Array) -> Records:
     records["tan1"] = np.divide(g_siemens, omega * c_farad, out=np.zeros_like(c_farad), where=c_farad > 0)
     records["i_n"] = lines.max_i_ka * 1e3
     return records
+
+
+def _parted(records: Records, first_id: int) -> Int64Array:
+    """Lay one end of each branch with both ends on one node on a node of its own, open; return where each was.
+
+    power-grid-model refuses such branches. Idle elements have such ends, because what nothing feeds is all one node;
+    bridged lines are open here, and their charging is a shunt (_shunt_records).
+
+    :param first_id: id of the first new node
+    """
+    loops = np.flatnonzero(records["from_node"] == records["to_node"])
+    former = records["to_node"][loops].astype(np.int64)
+    bridged = loops[(records["from_status"][loops] == 1) & (records["to_status"][loops] == 1)]
+    records["from_status"][bridged] = records["to_status"][bridged] = 0
+    own = first_id + np.arange(loops.size)
+    at_from = records["from_status"][loops] == 0
+    records["from_node"][loops[at_from]] = own[at_from]
+    records["to_node"][loops[~at_from]] = own[~at_from]
+    return former
+
+
+def _bridged_lines(network: Network, node_of_bus: Int64Array) -> Int64Array:
+    lines = network.lines
+    same = node_of_bus[lines.from_bus] == node_of_bus[lines.to_bus]
+    return np.flatnonzero(same & lines.from_closed & lines.to_closed)
 
 
 def _refuse_zero_impedances(network: Network) -> None:
@@ -167,6 +200,11 @@ def _connect(records: Records, network: Network, node_of_bus: Int64Array, rows: 
     records["from_node"] = node_of_bus[transformers.hv_bus[rows]]
     records["to_node"] = node_of_bus[transformers.lv_bus[rows]]
     records["from_status"], records["to_status"] = transformers.hv_closed[rows], transformers.lv_closed[rows]
+    bridged = np.flatnonzero(
+        (records["from_node"] == records["to_node"]) & (records["from_status"] == 1) & (records["to_status"] == 1)
+    )
+    if bridged.size:
+        raise NetworkError(f"transformer {transformers.name[int(rows[bridged[0]])]!r} has both ends on one node")
 
 
 def _source_records(network: Network, node_of_bus: Int64Array) -> Records:
@@ -178,12 +216,15 @@ def _source_records(network: Network, node_of_bus: Int64Array) -> Records:
 
 
 def _shunt_records(network: Network, node_of_bus: Int64Array) -> Records:
-    shunts = network.shunts
-    records = _records(ComponentType.shunt, len(shunts))
-    records["node"], records["status"] = node_of_bus[shunts.bus], 1
+    shunts, lines = network.shunts, network.lines
+    bridged = _bridged_lines(network, node_of_bus)
     rated_kv = np.where(np.isfinite(shunts.vn_kv), shunts.vn_kv, network.buses.vn_kv[shunts.bus])
-    records["g1"] = records["g0"] = shunts.p_mw / rated_kv**2
-    records["b1"] = records["b0"] = -shunts.q_mvar / rated_kv**2
+    charging = 2 * np.pi * network.frequency_hz * lines.c_nf[bridged] * 1e-9
+    records = _records(ComponentType.shunt, len(shunts) + bridged.size)
+    records["node"] = node_of_bus[np.concatenate([shunts.bus, lines.from_bus[bridged]])]
+    records["status"] = 1
+    records["g1"] = records["g0"] = np.concatenate([shunts.p_mw / rated_kv**2, lines.g_us[bridged] * 1e-6])
+    records["b1"] = records["b0"] = np.concatenate([-shunts.q_mvar / rated_kv**2, charging])
     return records
 
 

@@ -93,10 +93,16 @@ def out_of_service_line(net: Any) -> None:
     net.line.loc[2, "in_service"] = False
 
 
+def bridged_line(net: Any) -> None:
+    line = net.line.iloc[0]
+    net.line.loc[net.line.index[0], ["c_nf_per_km", "g_us_per_km"]] = 900.0, 5.0
+    pandapower.create_switch(net, line.from_bus, line.to_bus, et="b", closed=True, name="bypass")
+
+
 @pytest.mark.parametrize(
     "change",
     [half_open_ends, half_open_transformer, taps, unapplied_tap, parallel_derated, shunt_and_scaling, generation,
-     out_of_service_line],
+     out_of_service_line, bridged_line],
 )  # fmt: skip
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_network_made_by_hand_agrees_with_pandapower(
