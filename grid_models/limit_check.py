@@ -4,8 +4,7 @@ Limits and values are compared as integers (mV, mA, W), so that what is reported
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import SupportsInt, assert_never
+from typing import SupportsInt
 
 import numpy as np
 
@@ -17,14 +16,6 @@ from grid_models.security_states import FlowDirection, LimitKind, LimitViolation
 from grid_models.unit_flows import UnitFlows
 
 _NO_LIMIT_W = 2**62
-
-
-@dataclass(frozen=True)
-class Margins:
-    """How far inside its limit a tightened quantity shall come, per mille of the limit."""
-
-    voltage_per_mille: int
-    flow_per_mille: int
 
 
 class LimitCheck:
@@ -68,7 +59,6 @@ class LimitCheck:
         self._import_limit_w = _limits(import_limit_w)
         root = " + ".join(network.sources.name)
         self._edge_name = tuple(" + ".join(names) or root for names in unit_elements)
-        self._branch_row = {name: row for row, name in enumerate((*lines.name, *transformers.name))}
 
     def violations(
         self, result: PowerFlowResult, scenario: int, unit_export_w: Int64Array
@@ -81,39 +71,6 @@ class LimitCheck:
         found += self._line_violations(result, scenario) + self._transformer_violations(result, scenario)
         found += self._power_violations(unit_export_w)
         return tuple(sorted(found, key=lambda each: (-each.excess_per_mille, each.kind.value, each.element)))
-
-    def outside(
-        self,
-        result: PowerFlowResult,
-        unit_export_mw: FloatArray,
-        violations: Sequence[LimitViolation],
-        margins: Margins,
-    ) -> FloatArray:
-        """Return how far outside its limit less the margin each violated quantity lies, (n_scenarios, n_violations).
-
-        Positive is outside. In volts, shares of the rated current, or MW, by the kind of each.
-        """
-        outside = np.empty((len(result.converged), len(violations)))
-        loading = np.concatenate([result.line_loading, result.transformer_loading], axis=1)
-        v_margin, flow_margin = margins.voltage_per_mille / 1000, margins.flow_per_mille / 1000
-        for column, violation in enumerate(violations):
-            match violation.kind:
-                case LimitKind.VOLTAGE_HIGH:
-                    outside[:, column] = self._volts(result, violation) - violation.limit / 1e3 * (1 - v_margin)
-                case LimitKind.VOLTAGE_LOW:
-                    outside[:, column] = violation.limit / 1e3 * (1 + v_margin) - self._volts(result, violation)
-                case LimitKind.CURRENT:
-                    value = loading[:, self._branch_row[violation.element]]
-                    outside[:, column] = value - self._current_share * (1 - flow_margin)
-                case LimitKind.REVERSE_POWER:
-                    value = unit_export_mw[:, violation.unit]
-                    outside[:, column] = value - violation.limit / 1e6 * (1 - flow_margin)
-                case LimitKind.FORWARD_POWER:
-                    value = -unit_export_mw[:, violation.unit]
-                    outside[:, column] = value - violation.limit / 1e6 * (1 - flow_margin)
-                case _:
-                    assert_never(violation.kind)
-        return outside
 
     def highest_voltage(self, result: PowerFlowResult, scenario: int) -> WorstVoltage:
         """Return the bus with the highest voltage against its nominal one."""
@@ -219,10 +176,6 @@ class LimitCheck:
             for unit in np.flatnonzero(-unit_export_w > self._import_limit_w)
         ]
         return reverse + forward
-
-    def _volts(self, result: PowerFlowResult, violation: LimitViolation) -> FloatArray:
-        bus = self._network.bus_position[violation.element]
-        return np.asarray(result.vm_pu[:, bus] * self._network.buses.vn_kv[bus] * 1e3, dtype=np.float64)
 
     def _per_nominal(self, result: PowerFlowResult, scenario: int) -> FloatArray:
         buses = self._network.buses

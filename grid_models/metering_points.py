@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+import scipy.sparse
 
 from grid_models.elements import BoolArray, FloatArray, Int64Array, freeze
 from grid_models.networks import Network
@@ -32,9 +34,14 @@ class PointLocations:
         :param point_values: shape (n_scenarios, n_points)
         :returns: shape (n_scenarios, n_buses)
         """
-        by_bus = np.zeros((self.n_buses, len(point_values)))
-        np.add.at(by_bus, self.bus, point_values.T)
-        return np.ascontiguousarray(by_bus.T)
+        return np.ascontiguousarray((self._bus_of_point @ point_values.T).T, dtype=np.float64)
+
+    @cached_property
+    def _bus_of_point(self) -> scipy.sparse.csr_matrix:
+        n_points = self.bus.size
+        return scipy.sparse.csr_matrix(
+            (np.ones(n_points), (self.bus, np.arange(n_points))), shape=(self.n_buses, n_points)
+        )
 
     def units_behind(self, unit: int) -> BoolArray:
         """Return which units are the given one or lie below it, shape (n_units,)."""

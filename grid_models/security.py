@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from grid_models.elements import BoolArray, FloatArray, Int64Array
-from grid_models.limit_check import LimitCheck, Margins
-from grid_models.metering_points import UnknownBusError, locate_points
+from grid_models.limit_check import LimitCheck
+from grid_models.loading_shares import branch_overlap
+from grid_models.metering_points import PointLocations, UnknownBusError, locate_points
 from grid_models.networks import Network
 from grid_models.power_flow import PowerFlow, PowerFlowResult
 from grid_models.security_states import (
@@ -19,6 +20,7 @@ from grid_models.security_states import (
     FlowDirection,
     LimitKind,
     LimitViolation,
+    LoadingParts,
     StateOutcome,
     TightenedLimit,
     UnsolvedState,
@@ -26,13 +28,15 @@ from grid_models.security_states import (
     WorstVoltage,
 )
 from grid_models.sensitivity import Tightening
-from grid_models.unit_flows import unit_flows
+from grid_models.unit_flows import UnitFlows, unit_flows
+from grid_models.violated_quantities import Margins, ViolatedQuantities
 
 __all__ = [
     "CheckedState",
     "FlowDirection",
     "LimitKind",
     "LimitViolation",
+    "LoadingParts",
     "SecurityModel",
     "SecurityParameters",
     "StateOutcome",
@@ -43,18 +47,22 @@ __all__ = [
     "WorstVoltage",
 ]
 
+_STATES_AT_ONCE = 32  # a dense result of a county's day would fill a gigabyte
+
 
 @dataclass(frozen=True)
 class SecurityParameters:
     """Current limit of lines and transformers per mille of the rating, and how far inside a tightened limit shall aim.
 
     Voltage limits are the network's own; power limits of the edges are the registry's (100 % forward, 80 % reverse).
-    Margins are per mille of the limit.
+    Margins are per mille of the limit. share_above_per_mille: how much of the power behind an edge a violation may take
+    that lies below the edge's own unit and could not be cured there.
     """
 
     current_per_mille: int = 1000
     voltage_margin_per_mille: int = 1
     flow_margin_per_mille: int = 5
+    share_above_per_mille: int = 500
 
 
 class SecurityModel:
@@ -84,6 +92,8 @@ class SecurityModel:
     ) -> None:
         self._parameters = parameters or SecurityParameters()
         self._power_flow = PowerFlow(network)
+        branches = (*network.lines.name, *network.transformers.name)
+        self._branch_position = {name: position for position, name in enumerate(branches)}
         self._flows = unit_flows(network, unit_parent, unit_elements)
         self._points = locate_points(network, self._flows, point_bus)
         self._limit_check = LimitCheck(
@@ -96,6 +106,21 @@ class SecurityModel:
         )
 
     @property
+    def power_flow(self) -> PowerFlow:
+        """The model that the states are solved with; for the thread that asks for states."""
+        return self._power_flow
+
+    @property
+    def flows(self) -> UnitFlows:
+        """Where the flows of the unit tree stand in a power flow."""
+        return self._flows
+
+    @property
+    def points(self) -> PointLocations:
+        """Where the metering points stand."""
+        return self._points
+
+    @property
     def point_unit(self) -> Int64Array:
         """Position of the unit in which each metering point's bus lies, shape (n_points,)."""
         return self._points.unit
@@ -105,7 +130,7 @@ class SecurityModel:
         return self._points.points_behind(unit)
 
     def check_states(self, p_w: Int64Array, q_var: Int64Array) -> tuple[StateOutcome, ...]:
-        """Return what the AC power flow finds in each state.
+        """Return what the AC power flow finds in each state; a state's outcome does not depend on the others.
 
         :param p_w: shape (n_scenarios, n_points), net export of each metering point, W
         :param q_var: the same for reactive power, var
@@ -115,19 +140,27 @@ class SecurityModel:
         for values in (p_w, q_var):
             if values.shape != shape or values.dtype != np.int64:
                 raise ValueError(f"powers are {values.dtype} of shape {values.shape}, not int64 of (n, {shape[1]})")
+        outcomes: list[StateOutcome] = []
+        for first in range(0, len(p_w), _STATES_AT_ONCE):
+            some = slice(first, first + _STATES_AT_ONCE)
+            outcomes += self._check_some(p_w[some], q_var[some], first)
+        return tuple(outcomes)
+
+    def _check_some(self, p_w: Int64Array, q_var: Int64Array, first: int) -> list[StateOutcome]:
+        """Return what is found in some states, the first of which is number `first` of all that were asked about."""
         p_mw = self._points.bus_injection(p_w / 1e6)
         result = self._power_flow.solve(p_mw, self._points.bus_injection(q_var / 1e6))
         loss_mw = self._flows.loss_mw(p_mw, self._flows.export_mw(result))
         reasons = {failure.scenario: failure.reason for failure in result.failures}
-        return tuple(
-            UnsolvedState(scenario, reasons[scenario])
+        return [
+            UnsolvedState(first + scenario, reasons[scenario])
             if scenario in reasons
             else self._checked(result, scenario, loss_mw[scenario], p_w[scenario].copy(), q_var[scenario].copy())
             for scenario in range(len(p_w))
-        )
+        ]
 
     def tightened_limits(self, state: CheckedState, controllable_w: Int64Array) -> tuple[TightenedLimit, ...]:
-        """Return the tighter edge limits that would bring the state's violations just inside, by a linear estimate.
+        """Return the tighter edge limits that would bring the state's violations just inside.
 
         A violation is cured at its lowest covering edge; where all that is controllable behind it would not do, at the
         lowest edge above that does. In the direction of import all consumption behind the edge counts as controllable.
@@ -140,15 +173,36 @@ class SecurityModel:
         if not state.violations:
             return ()
         parameters = self._parameters
+        quantities = ViolatedQuantities(
+            self._power_flow.network,
+            self._flows,
+            state.violations,
+            branch_position=self._branch_position,
+            current_share=parameters.current_per_mille / 1000,
+            margins=Margins(parameters.voltage_margin_per_mille, parameters.flow_margin_per_mille),
+        )
         return Tightening(
             state,
             controllable_w,
+            quantities,
             power_flow=self._power_flow,
             flows=self._flows,
             points=self._points,
-            limit_check=self._limit_check,
-            margins=Margins(parameters.voltage_margin_per_mille, parameters.flow_margin_per_mille),
+            share_above=parameters.share_above_per_mille / 1000,
         ).limits()
+
+    def who_loads(self, state: CheckedState, element: str) -> LoadingParts:
+        """Return what each metering point contributes to the flow of a line or transformer (see loading_shares.py).
+
+        :raises NetworkError: if no closed line or transformer is called so
+        """
+        branch = branch_overlap(self._power_flow, element)
+        p_mw, q_mvar = (self._points.bus_injection(each[np.newaxis] / 1e6) for each in (state.p_w, state.q_var))
+        flow_mw = branch.flow_up_mw(self._power_flow.network, self._power_flow.solve(p_mw, q_mvar))
+        contribution_w = (branch.overlap[self._points.bus] * (state.p_w + 1j * state.q_var)).real
+        point_w = np.rint(contribution_w).astype(np.int64)
+        flow_w = round(float(flow_mw[0]) * 1e6)
+        return LoadingParts(element, flow_w, int(point_w.sum()) - flow_w, point_w)
 
     def _checked(
         self, result: PowerFlowResult, scenario: int, loss_mw: FloatArray, p_w: Int64Array, q_var: Int64Array

@@ -101,8 +101,9 @@ class TightenedLimit:
     """A new limit for one edge. unit: position; limit_w: highest flow in `direction`, may be negative.
 
     reduction_w: by how much the controllable power behind the edge must fall, >= 0, edges below it included.
-    sufficient: whether, by the linear estimate, that cures every violation it answers for; if not, no edge can, and
-    this one, the lowest that covers the violation, gives all that is controllable behind it.
+    sufficient: whether, by the estimate, that cures every violation it answers for; if not, no edge can, and this one,
+    the lowest that covers the violation, gives all that is controllable behind it. cures: the violations that it
+    answers for, worst first; each lies at or below the edge.
     """
 
     unit: int
@@ -110,3 +111,21 @@ class TightenedLimit:
     limit_w: int
     reduction_w: int
     sufficient: bool
+    cures: tuple[LimitViolation, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class LoadingParts:
+    """Who loads a line or transformer in a checked state. flow_w: towards the feeding points, negative away from them.
+
+    point_w: shape (n_points,), what each metering point contributes to it; loss_w: what is lost behind it (in a meshed
+    part, with what circulates there). Exactly: the sum of point_w = flow_w + loss_w.
+    """
+
+    element: str
+    flow_w: int
+    loss_w: int
+    point_w: Int64Array
+
+    def __post_init__(self) -> None:
+        freeze(self)

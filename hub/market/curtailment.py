@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import assert_never
+from typing import Final, assert_never
 
 import numpy as np
 
@@ -14,9 +14,41 @@ from hub.market.trades import BalanceTree, BoolArray, Int64Array, OrderBatch, Pa
 
 
 class CurtailmentRule(Enum):
-    """How a required reduction is shared. PRO_RATA_AVAILABLE: in proportion to available (offered) energy."""
+    """How a required reduction is shared; whoever has less left than its share loses all of it.
+
+    PRO_RATA_AVAILABLE: in proportion to available (offered) energy. LAST_IN_FIRST_OUT: the metering points connected
+    last lose all they have first, those of one day in proportion to available energy. EQUAL_SHARE: every metering point
+    loses the same energy.
+    """
 
     PRO_RATA_AVAILABLE = "pro-rata-available"
+    LAST_IN_FIRST_OUT = "last-in-first-out"
+    EQUAL_SHARE = "equal-share"
+
+
+class CurtailmentRuleError(ValueError):
+    """A rule that lacks what it needs; the message says what."""
+
+
+@dataclass(frozen=True)
+class CurtailmentPolicy:
+    """The published rule, and what it needs to know.
+
+    connected_day: shape (n_meters,), ordinal of the day on which each metering point was connected; needed by
+    LAST_IN_FIRST_OUT alone.
+
+    :raises CurtailmentRuleError: if the rule lacks the days
+    """
+
+    rule: CurtailmentRule = CurtailmentRule.PRO_RATA_AVAILABLE
+    connected_day: Int64Array | None = None
+
+    def __post_init__(self) -> None:
+        if self.rule is CurtailmentRule.LAST_IN_FIRST_OUT and self.connected_day is None:
+            raise CurtailmentRuleError(f"the rule {self.rule.value} needs the day on which each meter was connected")
+
+
+PRO_RATA: Final = CurtailmentPolicy()
 
 
 @dataclass(frozen=True)
@@ -72,7 +104,7 @@ def curtail(  # noqa: PLR0917
     book_fills: BookFills,
     *,
     reduction_wh: Int64Array,
-    rule: CurtailmentRule = CurtailmentRule.PRO_RATA_AVAILABLE,
+    policy: CurtailmentPolicy = PRO_RATA,
     earlier: Curtailment | None = None,
 ) -> Curtailment:
     """Lower the fills of sellers so that each unit's edge carries `reduction_wh` less upward.
@@ -91,7 +123,7 @@ def curtail(  # noqa: PLR0917
         behind = np.flatnonzero(units_behind(tree, flagged)[offers.unit])
         wanted = max(int(reduction_wh[unit]) - int(cut_wh[behind].sum()), 0)
         left_wh = offers.filled_wh[behind] - cut_wh[behind]
-        shares = _shares(wanted, offers.available_wh[behind], left_wh, rule)
+        shares = _shares(wanted, offers, behind, left_wh, policy)
         short_wh[unit] = wanted - int(shares.sum())
         cut_wh[behind] += shares
         hit = np.flatnonzero(shares)
@@ -111,7 +143,7 @@ def curtail(  # noqa: PLR0917
         unit=cause,
         meter_cut_wh=energy,
         short_wh=short_wh,
-        rule=rule.value,
+        rule=policy.rule.value,
     )
 
 
@@ -144,15 +176,34 @@ def _offers(
     )
 
 
-def _shares(wanted_wh: int, available_wh: Int64Array, left_wh: Int64Array, rule: CurtailmentRule) -> Int64Array:
-    """Return what the rule takes from each offer: `wanted_wh` in all, or everything that is left."""
-    match rule:
-        case CurtailmentRule.PRO_RATA_AVAILABLE:
-            weight = available_wh
-        case _:
-            assert_never(rule)
+def _shares(
+    wanted_wh: int, offers: _Offers, rows: Int64Array, left_wh: Int64Array, policy: CurtailmentPolicy
+) -> Int64Array:
+    """Return what the rule takes from each of the offers `rows`: `wanted_wh` in all, or everything that is left."""
     if wanted_wh >= int(left_wh.sum()):
         return left_wh.copy()
+    available_wh, meter = offers.available_wh[rows], offers.meter[rows]
+    match policy.rule:
+        case CurtailmentRule.PRO_RATA_AVAILABLE:
+            return _in_proportion(wanted_wh, available_wh, left_wh)
+        case CurtailmentRule.LAST_IN_FIRST_OUT:
+            assert policy.connected_day is not None, "the policy holds what its rule needs"
+            return _last_first(wanted_wh, available_wh, left_wh, policy.connected_day[meter])
+        case CurtailmentRule.EQUAL_SHARE:
+            _, owner = np.unique(meter, return_inverse=True)
+            left_of_owner = np.zeros(int(owner.max()) + 1, np.int64)
+            np.add.at(left_of_owner, owner, left_wh)
+            of_owner = _in_proportion(wanted_wh, np.full_like(left_of_owner, wanted_wh), left_of_owner)
+            return largest_remainder_by_group(of_owner, left_wh, owner, np.arange(owner.size))
+        case _:
+            assert_never(policy.rule)
+
+
+def _in_proportion(wanted_wh: int, weight: Int64Array, left_wh: Int64Array) -> Int64Array:
+    """Return `wanted_wh` shared by weight; who has less left than its share loses it all, the others share the rest.
+
+    :param weight: whoever has something left weighs enough for the weights to reach `wanted_wh` together
+    """
     shares = np.zeros(left_wh.size, np.int64)
     active = np.flatnonzero(left_wh)
     while wanted_wh:
@@ -161,10 +212,22 @@ def _shares(wanted_wh: int, available_wh: Int64Array, left_wh: Int64Array, rule:
         if not over.any():
             shares[active] = share
             break
-        # Whoever has less left than its share loses all of it, and the others share what is still missing.
         shares[active[over]] = left_wh[active[over]]
         wanted_wh -= int(left_wh[active[over]].sum())
         active = active[~over]
+    return shares
+
+
+def _last_first(wanted_wh: int, weight: Int64Array, left_wh: Int64Array, connected_day: Int64Array) -> Int64Array:
+    """Return `wanted_wh` taken from the latest day backwards, on the last day it reaches by weight."""
+    shares = np.zeros(left_wh.size, np.int64)
+    for day in np.unique(connected_day)[::-1].tolist():
+        of_day = np.flatnonzero(connected_day == day)
+        taken_wh = min(wanted_wh, int(left_wh[of_day].sum()))
+        shares[of_day] = _in_proportion(taken_wh, weight[of_day], left_wh[of_day])
+        wanted_wh -= taken_wh
+        if not wanted_wh:
+            break
     return shares
 
 

@@ -5,6 +5,7 @@ export and expected energies per metering point, and violations into tighter lim
 """
 
 from dataclasses import dataclass, replace
+from enum import Enum
 
 import numpy as np
 
@@ -22,6 +23,19 @@ from hub.market.trades import (
 )
 
 NO_SETPOINT = -1
+
+
+class LimitCoverage(Enum):
+    """How a breached network limit is kept by the clearing, named in the result.
+
+    TREE_EDGE: it is the limit of a tree edge. COVERING_EDGE: it lies inside a unit (a bus, a line, a meshed part), and
+    the lowest edge that covers it and can cure it is limited instead. SPARSE_PROGRAM: the interval was cleared with the
+    limit itself as a row of the sparse program (hub/market/coupled, MeshedLimits).
+    """
+
+    TREE_EDGE = "tree-edge"
+    COVERING_EDGE = "covering-edge"
+    SPARSE_PROGRAM = "sparse-program"
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from grid_models.security import (
     FlowDirection,
     LimitKind,
     SecurityModel,
+    SecurityParameters,
     TightenedLimit,
     UnknownBusError,
     UnsolvedState,
@@ -25,7 +26,9 @@ PARENT = (-1, 0, 1, 1, 2, 2, 3)  # county, station, F1, F2, A001, A002, A003
 EXPORT, IMPORT = FlowDirection.EXPORT, FlowDirection.IMPORT
 
 
-def security_model(network: Network, points: tuple[str, ...] = POINTS) -> SecurityModel:
+def security_model(
+    network: Network, points: tuple[str, ...] = POINTS, share_above_per_mille: int = 500
+) -> SecurityModel:
     units = balance_units(network)
     return SecurityModel(
         network,
@@ -34,6 +37,7 @@ def security_model(network: Network, points: tuple[str, ...] = POINTS) -> Securi
         unit_export_limit_w=[round(mw * 1e6) for mw in units.export_limit_mw],
         unit_import_limit_w=[round(mw * 1e6) for mw in units.import_limit_mw],
         point_bus=points,
+        parameters=SecurityParameters(share_above_per_mille=share_above_per_mille),
     )
 
 
@@ -150,6 +154,21 @@ def test_what_an_area_cannot_cure_goes_to_its_feeder(model: SecurityModel) -> No
     assert cured.violations == ()
 
 
+def test_nearly_all_power_around_is_not_taken_for_one_area(county_as_built: Any, model: SecurityModel) -> None:
+    """The feeder can just cure its area with 71 % of its power; where at most half may go, the area is left alone."""
+    state = check(model, 0, 60, 0, 0, 0, 6_000, 0)
+    plant_w = np.array([0, 0, 0, 0, 0, 6_000_000, 0])
+    (limit,) = security_model(from_pandapower(county_as_built), share_above_per_mille=1000).tightened_limits(
+        state, plant_w
+    )
+    needed = limit.reduction_w / 6_000_000
+    per_mille = round(needed * 1000)
+    for allowed, answered in ((per_mille + 5, (2, True)), (per_mille - 5, (5, False))):
+        tight = security_model(from_pandapower(county_as_built), share_above_per_mille=allowed)
+        limits = tight.tightened_limits(state, plant_w)
+        assert [(one.unit, one.sufficient) for one in limits] == [answered]
+
+
 def test_what_no_edge_can_cure_takes_what_its_own_edge_has_and_no_more(model: SecurityModel) -> None:
     state = check(model, 160, 0, 0, 60, 0, 500, 0)
     assert {each.unit for each in state.violations} == {4}
@@ -223,6 +242,61 @@ def test_the_demo_at_midday_breaches_limits_and_one_cut_cures_it(demo: Any, demo
     assert isinstance(cured, CheckedState)
     assert cured.violations == ()
     assert (p_w[0] - cut_w).sum() == pytest.approx(sum(limit.reduction_w for limit in limits), abs=1000)
+
+
+def test_a_limit_names_the_violations_that_it_answers_for(model: SecurityModel) -> None:
+    """What an area cures stands with its limit, and what moves up to the feeder with the feeder's."""
+    high = check(model, 160, 0, 0, 60, 0, 0, 0)
+    (limit,) = model.tightened_limits(high, np.maximum(high.p_w, 0))
+    assert limit.cures == high.violations
+    state = check(model, 0, 60, 0, 0, 0, 6_000, 0)
+    (limit,) = model.tightened_limits(state, np.array([0, 0, 0, 0, 0, 6_000_000, 0]))
+    assert limit.unit == 2
+    assert limit.cures == state.violations
+    assert {each.unit for each in limit.cures} == {5}
+
+
+def test_limits_come_just_inside_however_much_the_quantities_bend(model: SecurityModel) -> None:
+    """A state far outside: a quarter of the power would do, and straight lines alone would miss the margin."""
+    state = check(model, 500, 0, 0, 0, 0, 0, 0)
+    controllable_w = np.maximum(state.p_w, 0)
+    limits = model.tightened_limits(state, controllable_w)
+    cut_w = cut_pro_rata(model, state, limits, controllable_w)
+    assert cut_w[0] < 0.6 * state.p_w[0]
+    (cured,) = model.check_states(cut_w[np.newaxis], np.zeros((1, 7), np.int64))
+    assert isinstance(cured, CheckedState)
+    assert cured.violations == ()
+    # The voltage's margin is 1 per mille of the limit, the correction is good to a tenth of it.
+    assert cured.highest_voltage.voltage_mv == pytest.approx(428_000 * 0.999, rel=1.5e-4)
+
+
+def test_states_of_a_large_batch_are_numbered_and_do_not_depend_on_each_other(model: SecurityModel) -> None:
+    p_w = np.zeros((70, 7), dtype=np.int64)
+    p_w[:, 0] = np.arange(70) * 3_000
+    p_w[[40, 66], 2] = -5_000_000
+    outcomes = model.check_states(p_w, np.zeros_like(p_w))
+    assert [each.scenario for each in outcomes if isinstance(each, UnsolvedState)] == [40, 66]
+    for row in (0, 31, 32, 69):
+        (alone,) = model.check_states(p_w[row : row + 1], np.zeros((1, 7), np.int64))
+        both = outcomes[row]
+        assert isinstance(alone, CheckedState)
+        assert isinstance(both, CheckedState)
+        assert (alone.violations, alone.loss_w) == (both.violations, both.loss_w)
+        np.testing.assert_array_equal(alone.unit_export_w, both.unit_export_w)
+
+
+def test_who_loads_an_element_adds_up_to_the_watt(model: SecurityModel) -> None:
+    state = check(model, 150, -20, -30, 60, -40, 2_000, 0, tan_phi=0.2)
+    parts = model.who_loads(state, "C1")
+    assert parts.point_w.tolist() == [150_000, 0, 0, 0, 0, 0, 0]
+    parts = model.who_loads(state, "L1")
+    assert parts.point_w.tolist() == [150_000, -20_000, 0, 60_000, -40_000, 2_000_000, 0]
+    assert parts.point_w.sum() == parts.flow_w + parts.loss_w
+    assert 0 < parts.loss_w < state.loss_w
+    # The first line of the feeder is its edge, measured at the same end.
+    assert parts.flow_w == pytest.approx(state.unit_export_w[2], abs=2)
+    with pytest.raises(NetworkError, match="'E1'"):
+        model.who_loads(state, "E1")
 
 
 def test_what_does_not_fit_the_network_is_refused(county: Any, model: SecurityModel) -> None:

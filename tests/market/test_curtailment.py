@@ -6,15 +6,24 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hub.market.books import split_book_fills
+from hub.market.books import BookFills, book_orders, split_book_fills
 from hub.market.checks import check_curtailed_balance
-from hub.market.curtailment import curtail, curtail_pairs
+from hub.market.curtailment import (
+    Curtailment,
+    CurtailmentPolicy,
+    CurtailmentRule,
+    CurtailmentRuleError,
+    curtail,
+    curtail_pairs,
+)
 from hub.market.pairing import pair
+from hub.market.registry_columns import MeteringPoints
 from hub.market.security import net_export_fills_wh, units_behind
-from hub.market.trades import Party, TradeSide
+from hub.market.trades import BalanceTree, OrderBatch, Party, TradeSide
 from hub.market.tree_clearing import clear
 
 County = Callable[..., SimpleNamespace]
+S = TradeSide.SELL
 
 
 @pytest.fixture(scope="module")
@@ -147,3 +156,108 @@ def test_no_reduction_changes_nothing(cleared: SimpleNamespace) -> None:
     assert (done.filled_wh == cleared.result.filled_wh).all()
     assert done.meter.size == 0
     assert done.rule == "pro-rata-available"
+
+
+def test_last_in_first_out_takes_the_latest_days_whole_and_shares_the_last_one_reached(
+    cleared: SimpleNamespace,
+) -> None:
+    unit, fills_before = 3, sold(cleared)
+    here = behind(cleared, unit) & (fills_before > 0)
+    day = 736_000 + np.arange(fills_before.size) % 5
+    of_day = [int(fills_before[here & (day == 736_000 + each)].sum()) for each in range(5)]
+    wanted = of_day[4] + of_day[3] // 2
+    assert of_day[3] > 1
+    done = curtailed(cleared, {unit: wanted}, policy=CurtailmentPolicy(CurtailmentRule.LAST_IN_FIRST_OUT, day))
+    cut = cut_of(cleared, done)
+    assert done.rule == "last-in-first-out"
+    assert [int(cut[day == 736_000 + each].sum()) for each in range(5)] == [0, 0, 0, wanted - of_day[4], of_day[4]]
+    marginal = here & (day == 736_003) & (cut < fills_before)
+    rate = int(cut[marginal].sum()), int(available(cleared)[marginal].sum())
+    assert (np.abs(cut[marginal] * rate[1] - rate[0] * available(cleared)[marginal]) <= rate[1]).all()
+
+
+def test_equal_share_takes_the_same_from_every_metering_point_or_all_it_has(cleared: SimpleNamespace) -> None:
+    unit, fills_before = 3, sold(cleared)
+    here = behind(cleared, unit) & (fills_before > 0)
+    wanted = int(fills_before[here].sum()) * 2 // 3
+    done = curtailed(cleared, {unit: wanted}, policy=CurtailmentPolicy(CurtailmentRule.EQUAL_SHARE))
+    cut = cut_of(cleared, done)
+    assert int(cut.sum()) == wanted
+    whole = here & (cut == fills_before)
+    assert whole.any()
+    level = cut[here & ~whole]
+    assert level.size > 1
+    assert level.max() - level.min() <= 1
+    assert (cut[whole] <= level.max()).all()
+    assert done.rule == "equal-share"
+
+
+def test_a_meter_with_several_orders_counts_once_in_equal_shares(
+    make_tree: Callable[..., BalanceTree], make_batch: Callable[..., OrderBatch]
+) -> None:
+    """Meter 0 offers 60 in two orders, meter 1 offers 60 in one: 40 off means 20 each, 10 from each of the two."""
+    tree = make_tree([-1, 0])
+    orders = make_batch(
+        [(1, S, Party.DIRECT, 30, 1), (1, S, Party.DIRECT, 30, 2), (1, S, Party.DIRECT, 60, 1)], meters=[0, 0, 1]
+    )
+    points = points_of_two()
+    books = book_orders(
+        points,
+        n_units=2,
+        import_forecast_wh=np.zeros(2, np.int64),
+        export_forecast_wh=np.zeros(2, np.int64),
+        loss_forecast_wh=np.zeros(2, np.int64),
+        price_floor_uyuan_per_kwh=0,
+        price_cap_uyuan_per_kwh=9,
+    )
+    done = curtail(
+        tree,
+        orders,
+        points,
+        books,
+        orders.energy_wh,
+        BookFills(np.zeros(2, np.int64), np.zeros(2, np.int64)),
+        reduction_wh=np.array([0, 40]),
+        policy=CurtailmentPolicy(CurtailmentRule.EQUAL_SHARE),
+    )
+    assert done.cut_wh.tolist() == [10, 10, 20]
+
+
+def test_last_in_first_out_without_the_days_is_refused() -> None:
+    with pytest.raises(CurtailmentRuleError, match="last-in-first-out needs the day"):
+        CurtailmentPolicy(CurtailmentRule.LAST_IN_FIRST_OUT)
+
+
+@pytest.mark.parametrize("rule", list(CurtailmentRule))
+def test_every_rule_takes_exactly_what_is_wanted_and_nobody_below_zero(
+    cleared: SimpleNamespace, rule: CurtailmentRule
+) -> None:
+    fills_before = sold(cleared)
+    policy = CurtailmentPolicy(rule, np.arange(fills_before.size) // 7)
+    here = behind(cleared, 3)
+    whole = int(fills_before[here].sum())
+    for wanted in (1, whole // 7, whole - 1, whole):
+        done = curtailed(cleared, {3: wanted}, policy=policy)
+        cut = cut_of(cleared, done)
+        assert int(cut.sum()) == wanted
+        assert not cut[~here].any()
+        assert (cut <= fills_before).all()
+
+
+def cut_of(cleared: SimpleNamespace, done: Curtailment) -> np.ndarray:
+    cut = np.zeros(cleared.points.unit.size, np.int64)
+    np.add.at(cut, done.meter, done.meter_cut_wh)
+    return cut
+
+
+def points_of_two() -> MeteringPoints:
+    return MeteringPoints(
+        meter_id=("M0", "M1"),
+        unit=np.array([1, 1]),
+        sale=np.full(2, Party.DIRECT, np.int8),
+        supply=np.full(2, -1, np.int8),
+        clean=np.ones(2, np.bool_),
+        export_capacity_wh=np.full(2, 60),
+        import_capacity_wh=np.zeros(2, np.int64),
+        user_tariff_uyuan_per_kwh=np.zeros(2, np.int64),
+    )

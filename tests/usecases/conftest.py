@@ -45,6 +45,12 @@ def make_market(toy: ModuleType, toy_folder: Path, toy_county: County) -> Iterat
 
 
 @pytest.fixture
+def toy_market_parameters() -> dict[str, int]:
+    """What the toy market sets for its assessments of hosting capacity."""
+    return dict(_sibling("toy_market").HOSTING_PARAMETERS)
+
+
+@pytest.fixture
 def second_sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
     """The URL of another database with the schema and nothing else."""
     shutil.copy(sqlite_template, tmp_path / "second.db")

@@ -1,6 +1,7 @@
 """The hub over the toy county without MQTT: readings and orders go to the use cases, the jobs run by their table."""
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -34,6 +35,19 @@ SESSION_PARAMETERS = {
     "price_tick_uyuan_per_kwh": 1_000,
     "lot_wh": 10,
 }
+
+HOSTING_PARAMETERS = {
+    "edition_year": 2025,
+    "tau_max_per_mille": 800,
+    "power_factor_per_mille": 950,
+    "plant_power_factor_per_mille": 1000,
+    "noon_from_minute": 10 * 60 + 15,
+    "noon_until_minute": 10 * 60 + 45,
+    "intervals_min": 3,
+    "read_min_per_mille": 900,
+    "critical_intervals_max": 2,
+}
+"""The typical noon of the toy day is its second and third interval."""
 
 
 class FixedProvince:
@@ -83,7 +97,16 @@ class Quiet:
 class ToyMarket:
     """One run of the toy county: `at` lets time pass to an instant and does all that is due there."""
 
-    def __init__(self, toy: ModuleType, url: str, folder: Path, county: County, *, intervals: int = 3) -> None:
+    def __init__(
+        self,
+        toy: ModuleType,
+        url: str,
+        folder: Path,
+        county: County,
+        *,
+        intervals: int = 3,
+        hosting: Mapping[str, int] | None = HOSTING_PARAMETERS,
+    ) -> None:
         self.toy = toy
         self.county = county
         self.first: int = toy.FIRST
@@ -99,6 +122,8 @@ class ToyMarket:
                 effective_from_interval=first_interval_of_day(toy.DAY),
                 values=SESSION_PARAMETERS,
             )
+            if hosting is not None:
+                self.save_hosting(session, "hosting", toy.DAY, hosting)
             session.commit()
         self.physics: Any = toy.Physics(folder, self.first - 2)
         self.province = FixedProvince()
@@ -110,6 +135,17 @@ class ToyMarket:
     def model(self) -> CountyModel:
         """The county on the toy day."""
         return self.county.on(self.toy.DAY)
+
+    @staticmethod
+    def save_hosting(session: Session, version_id: str, day: date, values: Mapping[str, int]) -> None:
+        """Set the parameters of assessments from the day on."""
+        save_parameters(
+            session,
+            kind="hosting",
+            version_id=version_id,
+            effective_from_interval=first_interval_of_day(day),
+            values=values,
+        )
 
     def restart(self) -> None:
         """Forget what a process holds in memory."""
