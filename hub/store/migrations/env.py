@@ -4,7 +4,8 @@ from alembic import context
 from sqlmodel import SQLModel
 
 import hub.store.hosting_tables
-import hub.store.tables  # noqa: F401  (both fill the metadata)
+import hub.store.listing_tables
+import hub.store.tables  # noqa: F401  (all fill the metadata)
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=SQLModel.metadata)
 with context.begin_transaction():

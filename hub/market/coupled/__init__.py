@@ -1,0 +1,1 @@
+"""Coupled problems: storage over a horizon, block and linked orders, meshed limits; prices and laws as in the tree."""

@@ -1,0 +1,1 @@
+"""Green power: attributes bound to traded energy, environmental value apart from energy, certificates of one MWh."""

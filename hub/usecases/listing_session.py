@@ -1,0 +1,117 @@
+"""Take one event into a listing market: read what is new, call the core, append the record, commit.
+
+The core decides on a state; the database decides whose record comes next. A writer that was overtaken reads the other's
+record and decides again, so two takers of the last MWh never both win, in one session or across sessions. The
+idempotency key is part of the record and so of its transaction: an event that was sent twice is answered twice and
+stands once.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import Engine
+from sqlmodel import Session
+
+from hub.market.listing.event_log import GENESIS_SHA256, LogRecord, record_of, record_sha256
+from hub.market.listing.events import Event, encode_event
+from hub.market.listing.listing_step import step
+from hub.market.listing.market_state import Market
+from hub.market.listing.outcomes import Outcome, RefusalReason, Refused
+from hub.market.listing.session_calendar import utc_s_of
+from hub.store.counters import add_to_counters
+from hub.store.listing import SequenceTakenError, append_record, find_event, read_records
+from hub.store.quarantine import Refusal, save_refusals
+from hub.store.tables import RefusedKind
+
+ATTEMPTS_MAX = 1000
+"""Each attempt that fails means that another writer's record was committed, so this many only fail in a fault."""
+
+
+class ListingLogError(ValueError):
+    """The stored log is not what was written, or this program decides otherwise than the one that wrote it."""
+
+
+@dataclass(frozen=True)
+class LoadedMarket:
+    """A listing market as far as its log was read. It is a value: after a transaction that fails it still holds."""
+
+    name: str
+    market: Market = field(default_factory=Market)
+    last: LogRecord | None = None
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What became of an event. repeat: it was there already; sequence: of its record, None if it was not recorded."""
+
+    outcomes: tuple[Outcome, ...]
+    repeat: bool
+    sequence: int | None
+
+
+def submit_event(
+    engine: Engine, loaded: LoadedMarket, event: Event, *, now: datetime
+) -> tuple[LoadedMarket, Submission]:
+    """Take an event in, in a transaction of its own, and return the market after it.
+
+    :param now: when the hub took it; it replaces the event's own time, and is never before that of the last record
+    :raises ListingLogError: if the stored log is not what was written
+    """
+    for _ in range(ATTEMPTS_MAX):
+        with Session(engine) as session:
+            loaded = read_on(session, loaded)
+            try:
+                after, submission = _take_in(session, loaded, event, now)
+                session.commit()
+            except SequenceTakenError:
+                continue
+            return after, submission
+    raise ListingLogError(f"{loaded.name}: no record could be appended in {ATTEMPTS_MAX} attempts")
+
+
+def read_on(session: Session, loaded: LoadedMarket) -> LoadedMarket:
+    """Return the market with every record that was appended since it was read; each is decided again and compared.
+
+    :raises ListingLogError: if a record's hash or outcomes are not what follows from the records before it
+    """
+    market, last = loaded.market, loaded.last
+    for record in read_records(session, loaded.name, after_sequence=0 if last is None else last.sequence):
+        before = GENESIS_SHA256 if last is None else last.sha256
+        if record.sha256 != record_sha256(before, record.sequence, record.event, record.outcomes):
+            raise ListingLogError(f"{loaded.name}: record {record.sequence} is not what was written")
+        market, outcomes = step(market, record.event)
+        if outcomes != record.outcomes:
+            raise ListingLogError(f"{loaded.name}: record {record.sequence} has another outcome when decided again")
+        last = record
+    return LoadedMarket(loaded.name, market, last)
+
+
+def _take_in(session: Session, loaded: LoadedMarket, event: Event, now: datetime) -> tuple[LoadedMarket, Submission]:
+    known = find_event(session, loaded.name, event.event_id)
+    if known is not None:
+        if encode_event(msgspec.structs.replace(event, at=known.event.at)) == encode_event(known.event):
+            add_to_counters(session, {"listing_events_repeated": 1})
+            return loaded, Submission(known.outcomes, repeat=True, sequence=None)
+        return loaded, _refuse_other_content(session, event, now)
+    last_at = loaded.market.last_at
+    stamped = msgspec.structs.replace(event, at=now if last_at is None else max(now, last_at))
+    market, outcomes = step(loaded.market, stamped)
+    record = record_of(loaded.last, stamped, outcomes)
+    append_record(session, loaded.name, record)
+    return LoadedMarket(loaded.name, market, record), Submission(outcomes, repeat=False, sequence=record.sequence)
+
+
+def _refuse_other_content(session: Session, event: Event, now: datetime) -> Submission:
+    """Keep an event whose id is taken in the quarantine: the log has one record an id."""
+    reason = RefusalReason.DUPLICATE_ID
+    refusal = Refusal(
+        kind=RefusedKind.ORDER,
+        reason=reason.value,
+        device=event.actor,
+        about=event.event_id,
+        at_utc_s=utc_s_of(now),
+        content=encode_event(event),
+    )
+    save_refusals(session, [refusal], utc_s_of(now))
+    return Submission((Refused(reason),), repeat=False, sequence=None)
