@@ -21,8 +21,11 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "edge": ("edge.cli", "Run the edge agents of some gateways."),
     "hub": ("hub.cli", "Prepare, run and inspect the county hub."),
     "run": ("hub.run_cli", "Run the county hub on the wall clock."),
+    "clear": ("hub.clear_cli", "Clear a case on the tree: a file in, fills, prices and reasons out."),
+    "listing": ("hub.listing_cli", "Listing trading from a file of events: deals, refusals, publication."),
+    "registry": ("hub.registry_cli", "The register that a file of events makes, and what was refused."),
     "grid": ("grid_models.cli", "Check a network, its power flows, hosting capacity and grades."),
-    "schema": ("grid_models.schema_cli", "Print the JSON Schema of an output of `grid`."),
+    "schema": ("grid_models.schema_cli", "Print the JSON Schema of what the other commands read and print."),
     "bench": ("grid_models.bench.cli", "Measure this program and a peer in one run."),
 }
 
@@ -33,12 +36,35 @@ BENCHES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "store": ("hub.bench.store", "Rows into the database, against SQLModel's add_all."),
         "ingest": ("hub.bench.ingest", "Readings of one county instant, against the same rules row by row."),
         "market": ("hub.bench.market", "Clearing on the tree, against a sparse linear program in HiGHS."),
-        "grid": ("grid_models.bench.power_flow", "AC power flows and the network check, against pandapower."),
-        "engine": ("grid_models.bench.network_engine", "A county's year of power flows and hosting capacities."),
+        "grid": ("grid_models.bench.network_engine", "Power flows, a county's year, its hosting capacities."),
+        "network-check": ("grid_models.bench.power_flow", "AC power flows and the network check, against pandapower."),
+        "secured": ("hub.bench.secured_day", "A network-secured county day, by stage."),
         "settlement": ("hub.bench.settlement", "One interval's money, against one bare pass and a ledger by row."),
         "report": ("hub.bench.report", "A day's report; its figures against SQLModel objects."),
     }
 )
+
+_GRID, _CLEAR, _LISTING = "grid_models.grid_documents", "hub.market.clear_case", "hub.market.listing.documents"
+
+# document -> module whose DOCUMENTS has its type; `schema` is handed this table, as `bench` is the other one.
+SCHEMAS: Mapping[str, str] = MappingProxyType(
+    {
+        "grid-check": _GRID,
+        "grid-powerflow": _GRID,
+        "grid-powerflow-profiles": _GRID,
+        "grid-hosting": _GRID,
+        "grid-hosting-placement": _GRID,
+        "grid-hosting-region": _GRID,
+        "grid-grade": _GRID,
+        "grid-explain": _GRID,
+        "clear": _CLEAR,
+        "clear-result": _CLEAR,
+        "listing": _LISTING,
+        "listing-result": _LISTING,
+        "listing-public": _LISTING,
+    }
+)
+_HANDED: Mapping[str, object] = MappingProxyType({"bench": BENCHES, "schema": SCHEMAS})
 
 
 def main() -> None:
@@ -60,7 +86,7 @@ def main() -> None:
 def _run(name: str, arguments: Sequence[str]) -> int:
     """Run one command and return its exit status; what is wrong with its command line is one line on stderr."""
     app = importlib.import_module(COMMANDS[name][0]).app
-    given = {"obj": BENCHES} if name == "bench" else {}
+    given = {"obj": _HANDED[name]} if name in _HANDED else {}
     try:
         status = app(args=list(arguments), prog_name=f"{PROGRAM} {name}", standalone_mode=False, **given)
     except typer.TyperException as error:

@@ -5,10 +5,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
+from grid_models.bus_places import bus_places
 from grid_models.connectivity import connected_lines
 from grid_models.elements import FloatArray, Int64Array, Names, NetworkError, freeze
 from grid_models.networks import Network
@@ -140,19 +141,18 @@ def _geometries(
     elements: Sequence[Sequence[str]],
     busbar: Sequence[int],
 ) -> tuple[str | None, ...]:
-    place = _places(network)
-    lines, names = network.lines, network.buses.name
+    place, lines = _positions(network), network.lines
     edge_of_line = {name: unit for unit, edge in enumerate(elements) for name in edge}
     sections: dict[int, list[tuple[Position, Position]]] = {}
     for row in np.flatnonzero(connected_lines(network) & lines.from_closed & lines.to_closed):
-        first, second = (place.get(names[int(bus)]) for bus in (lines.from_bus[row], lines.to_bus[row]))
+        first, second = (place.get(int(bus)) for bus in (lines.from_bus[row], lines.to_bus[row]))
         unit = edge_of_line.get(lines.name[row], int(unit_of_bus[lines.from_bus[row]]))
         if first is not None and second is not None and first != second:
             sections.setdefault(unit, []).append((first, second))
     return tuple(
         _geometry("MultiLineString", sections.get(unit))
         if kind[unit] == "FEEDER"
-        else _geometry("Point", place.get(names[busbar[unit]]))
+        else _geometry("Point", place.get(busbar[unit]))
         for unit in range(len(kind))
     )
 
@@ -161,27 +161,8 @@ def _geometry(kind: str, coordinates: object) -> str | None:
     return None if coordinates is None else json.dumps({"type": kind, "coordinates": coordinates})
 
 
-def _places(network: Network) -> Mapping[str, Position]:
-    """Return longitude and latitude of each bus that has them; pandapower 3 keeps a GeoJSON point as text."""
-    table: Any = getattr(network.handle, "bus", None)
-    if table is None or "geo" not in table.columns:
-        return {}
-    places = {}
-    for name, text in zip(table["name"].tolist(), table["geo"].tolist(), strict=True):
-        position = _position(text)
-        if position is not None:
-            places[name] = position
-    return places
-
-
-def _position(text: object) -> Position | None:
-    if not isinstance(text, str):
-        return None
-    try:
-        point = json.loads(text)
-        longitude, latitude = (float(value) for value in point["coordinates"][:2])
-    except (ValueError, KeyError, TypeError):
-        return None
-    if abs(longitude) <= 180 and abs(latitude) <= 90:  # false for NaN too
-        return longitude, latitude
-    return None
+def _positions(network: Network) -> Mapping[int, Position]:
+    """Return longitude and latitude of each bus, by its position, that has them."""
+    places = bus_places(network)
+    on_earth = (np.abs(places[:, 0]) <= 180) & (np.abs(places[:, 1]) <= 90)  # false for NaN too
+    return {int(bus): (float(places[bus, 0]), float(places[bus, 1])) for bus in np.flatnonzero(on_earth)}

@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.table import Table
 
 from grid_models.command_line import Json, NetworkArgument, opened_model, refusals, show
+from grid_models.grid_documents import ExplainDocument
 from grid_models.simbench_profiles import network_profiles
-from grid_models.who_loads import ExplainDocument, explain_nominal, explain_row
+from grid_models.who_loads import explain_nominal, explain_row
 
 
 def explain(

@@ -144,7 +144,9 @@ class PeriodDocument(msgspec.Struct, frozen=True, kw_only=True):
 class HostingRow(msgspec.Struct, frozen=True, kw_only=True):
     """Capacity of a bus for a new plant, None: nothing binds. limit in limit_unit, "V" or "kA". at: hour that binds.
 
-    with_registered_mw, with_registered_kind: once the registered plants feed in too; None where none are given.
+    certified: a full AC power flow confirms the figure in that hour. proven: no hour is lower, by full AC power flows
+    of every hour; None where there is one state only. with_registered_*: once the registered plants feed in too;
+    with_storage_*: once storage charges on top of that; None where none are given.
     """
 
     bus: str
@@ -155,8 +157,11 @@ class HostingRow(msgspec.Struct, frozen=True, kw_only=True):
     limit_unit: str
     at: str | None
     certified: bool
+    proven: bool | None
     with_registered_mw: float | None
     with_registered_kind: str | None
+    with_storage_mw: float | None
+    with_storage_kind: str | None
 
 
 class KindTotal(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,8 +184,36 @@ class BreachRow(msgspec.Struct, frozen=True):
     at: str | None
 
 
-class HostingDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """Hosting capacity of buses, each alone; over several quarter-hours the least. registered_mw: plants added."""
+class SearchedHours(msgspec.Struct, frozen=True, kw_only=True):
+    """How the least of many hours was found. searched: hours in which capacities were searched; searches: in all.
+
+    missed: hours that the screening had not chosen and a proof found lower. proven: buses proven over every hour.
+    """
+
+    screened: bool
+    searched: int
+    searches: int
+    missed: list[str]
+    proven: int
+
+
+class ShortCircuitRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Maximum three-phase I_k'' (IEC 60909) at a station, with the plant of `bus` at its hosting capacity.
+
+    without_ka: as the network is. with_plants_ka: with that plant and those registered. outcome: "passed" or "failed".
+    """
+
+    station: str
+    bus: str
+    plant_mva: float
+    without_ka: float
+    with_plants_ka: float
+    breaker_ka: float
+    outcome: str
+
+
+class HostingQuestionDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What every answer about hosting begins with. registered_mw, storage_mw: plants and charging that were added."""
 
     network: str
     engine: str
@@ -192,9 +225,82 @@ class HostingDocument(msgspec.Struct, frozen=True, kw_only=True):
     start: str | None
     end: str | None
     registered_mw: float
+    storage_mw: float
+
+
+class HostingDocument(HostingQuestionDocument, frozen=True, kw_only=True):
+    """Hosting capacity of buses, each alone; over several quarter-hours the least.
+
+    breaches: of each hour; of screened hours each once, at its worst. short_circuits: None unless asked for.
+    """
+
+    hours: SearchedHours | None
     totals: list[KindTotal]
     breaches: list[BreachRow]
     buses: list[HostingRow]
+    short_circuits: list[ShortCircuitRow] | None
+
+
+class PlacementQuantile(msgspec.Struct, frozen=True, kw_only=True):
+    """percent of the draws take mw or less; draws: how many do."""
+
+    percent: int
+    mw: float
+    draws: int
+
+
+class PlacementBinding(msgspec.Struct, frozen=True, kw_only=True):
+    """What stopped so many draws, and the median capacity of those."""
+
+    kind: str
+    element: str
+    draws: int
+    median_mw: float
+
+
+class PlacementDraw(msgspec.Struct, frozen=True, kw_only=True):
+    """One draw: what fitted, and what the next plant would have breached. at: the hour that binds."""
+
+    mw: float
+    plants: int
+    kind: str
+    element: str
+    at: str | None
+
+
+class PlacementDocument(HostingQuestionDocument, frozen=True, kw_only=True):
+    """Random placement of plants of size_min_mw to size_max_mw at `sites` buses until the first limit binds.
+
+    draws: in their order; the same seed gives the same. bindings: the most frequent first.
+    """
+
+    seed: int
+    size_min_mw: float
+    size_max_mw: float
+    sites: int
+    quantiles: list[PlacementQuantile]
+    bindings: list[PlacementBinding]
+    draws: list[PlacementDraw]
+
+
+class RegionPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A point of the boundary; None: nothing binds. outside: a breach is certified at this factor on both plants."""
+
+    angle_degree: float
+    first_mw: float | None
+    second_mw: float | None
+    kind: str
+    element: str
+    at: str | None
+    outside: float | None
+
+
+class RegionDocument(HostingQuestionDocument, frozen=True, kw_only=True):
+    """How much two buses take together: the boundary from all at the first bus to all at the second."""
+
+    first: str
+    second: str
+    points: list[RegionPoint]
 
 
 class GradeDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,11 +314,54 @@ class GradeDocument(msgspec.Struct, frozen=True, kw_only=True):
     entries: list[CapacityEntry]
 
 
+class ContributionRow(msgspec.Struct, frozen=True):
+    """What one load or plant contributes.
+
+    kind: "load" or "plant". p_mw: into the network. contribution_mw: to the flow, positive where it adds to it,
+    negative where it relieves the branch. share_percent: of the flow net of losses; None where that is nothing.
+    """
+
+    point: str
+    kind: str
+    bus: str
+    p_mw: float
+    contribution_mw: float
+    share_percent: float | None
+
+
+class ExplainDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """Who loads a line or transformer in one state.
+
+    at: time of the profiles' row, None for the nominal state. method: "path" or "current-divider" (meshed part).
+    direction: "export" towards the feeding points, "import" away from them. flow_mw: at the end nearer to them, >= 0.
+    loading_percent: of the rated current; None without a rating. net_mw: the sum of all contributions; losses_mw: what
+    the flow differs from it, so that flow = net + losses where power comes down and flow = net - losses where it goes
+    up; in a meshed part, what circulates is among it. points: the largest contributions, `others_mw` those of the
+    `n_others` not listed; relieving ones stand last.
+    """
+
+    network: str
+    element: str
+    at: str | None
+    method: str
+    direction: str
+    flow_mw: float
+    loading_percent: float | None
+    net_mw: float
+    losses_mw: float
+    points: list[ContributionRow]
+    n_others: int
+    others_mw: float
+
+
 DOCUMENTS: Mapping[str, type[msgspec.Struct]] = {
     "grid-check": CheckDocument,
     "grid-powerflow": PowerFlowDocument,
     "grid-powerflow-profiles": PeriodDocument,
     "grid-hosting": HostingDocument,
+    "grid-hosting-placement": PlacementDocument,
+    "grid-hosting-region": RegionDocument,
     "grid-grade": GradeDocument,
+    "grid-explain": ExplainDocument,
 }
 """Name of each output, as `microbalance schema` knows it, and its document."""

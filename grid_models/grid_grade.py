@@ -12,23 +12,22 @@ import numpy as np
 from grid_models.capacity_assessment import (
     Parameters,
     UnitConditions,
-    UnitHosting,
     assess_units,
     edition_of,
     usual_arrangement,
 )
 from grid_models.capacity_list import CapacityFeature
-from grid_models.capacity_units import CapacityUnits, units_of_network
+from grid_models.capacity_units import units_of_network
 from grid_models.elements import FloatArray, Int64Array
 from grid_models.grid_documents import GradeDocument
 from grid_models.grid_inputs import nominal_base_state
-from grid_models.hosting import BindingKind, Hosting
 from grid_models.networks import Network
 from grid_models.nominal_state import solve_nominal
 from grid_models.power_flow import PowerFlow
 from grid_models.standard_2041 import Edition, Grade
 from grid_models.topology import balance_units, locate_units
 from grid_models.unit_flows import unit_flows
+from grid_models.unit_hosting import unit_hosting
 
 UNVERIFIED = (
     "the formulas and parameters come from secondary sources, not from the standard's own text",
@@ -57,7 +56,13 @@ def grade_network(
     network = power_flow.network
     units = units_of_network(network, balance_units(network))
     unit_of_bus = locate_units(network, units.parent.tolist(), units.elements)
-    hosting = _unit_hosting(power_flow, units, unit_of_bus, scales, plant_power_factor)
+    hosting = unit_hosting(
+        power_flow,
+        elements=units.elements,
+        unit_of_bus=unit_of_bus,
+        states_mw_mvar=nominal_base_state(power_flow, *scales),
+        power_factor=plant_power_factor,
+    )
 
     def of_units(bus: Int64Array, power_mw: FloatArray) -> FloatArray:
         return np.bincount(unit_of_bus[bus], weights=power_mw, minlength=len(units)).astype(np.float64)
@@ -91,40 +96,6 @@ def grade_document(network: Network, features: tuple[CapacityFeature, ...], para
         grades={grade.value: grades[grade.value] for grade in Grade},
         entries=[feature.entry for feature in features],
     )
-
-
-def _unit_hosting(
-    power_flow: PowerFlow,
-    units: CapacityUnits,
-    unit_of_bus: Int64Array,
-    scales: tuple[float, float],
-    power_factor: float,
-) -> UnitHosting:
-    """Return the hosting capacity at the bus where each unit's edge ends; nothing for the county."""
-    buses = _edge_buses(power_flow.network, units, unit_of_bus)
-    base = nominal_base_state(power_flow, *scales)
-    found = Hosting(power_flow).capacity(*base, buses=buses, power_factor=power_factor)
-    bound = np.isfinite(found.capacity_mw) & found.certified
-    limit = [
-        f"{kind.value} {value:g} {'kA' if kind is BindingKind.CURRENT else 'V'}"
-        for kind, value in zip(found.kind, found.limit, strict=True)
-    ]
-    return UnitHosting(
-        p_mw=np.concatenate([[np.nan], np.where(bound, found.capacity_mw, np.nan)]),
-        element=("", *(name if one else "" for name, one in zip(found.element, bound, strict=True))),
-        limit=("", *(text if one else "" for text, one in zip(limit, bound, strict=True))),
-    )
-
-
-def _edge_buses(network: Network, units: CapacityUnits, unit_of_bus: Int64Array) -> Int64Array:
-    lines, transformers = network.lines, network.transformers
-    ends = dict(zip(lines.name, zip(lines.from_bus, lines.to_bus, strict=True), strict=True))
-    ends |= dict(zip(transformers.name, zip(transformers.hv_bus, transformers.lv_bus, strict=True), strict=True))
-    found = []
-    for unit, names in enumerate(units.elements[1:], start=1):
-        first, second = ends[names[0]]
-        found.append(first if unit_of_bus[first] == unit else second)
-    return np.array(found, dtype=np.int64)
 
 
 def _flat(parameters: object) -> dict[str, float | str | None]:

@@ -1,4 +1,4 @@
-"""What `microbalance grid` takes beside the network: registered plants by bus, and the base state for hosting."""
+"""What `microbalance grid` takes beside the network: power by bus, a feeder's buses, the base state for hosting."""
 
 import csv
 from math import isfinite
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from grid_models.elements import FloatArray
+from grid_models.connectivity import connected_lines, connected_transformers, joined_buses, supplied_buses
+from grid_models.elements import FloatArray, Int64Array
 from grid_models.hosting import NoBaseStateError
 from grid_models.networks import Network
 from grid_models.nominal_state import nominal_injections
@@ -17,12 +18,12 @@ class InputError(ValueError):
     """A file or value given that cannot be used; the message names it."""
 
 
-def read_registered_mw(path: Path, network: Network) -> FloatArray:
-    """Return the registered plants' power by bus, MW, shape (n_buses,), from a CSV file with a header bus,mw.
+def read_power_mw(path: Path, network: Network) -> FloatArray:
+    """Return power by bus, MW, shape (n_buses,), from a CSV file with a header bus,mw: plants, or storage's charging.
 
     :raises InputError: if the file cannot be read, a bus is unknown, or a power is not 0 or more
     """
-    registered_mw = np.zeros(len(network.buses))
+    power_mw = np.zeros(len(network.buses))
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
@@ -30,12 +31,12 @@ def read_registered_mw(path: Path, network: Network) -> FloatArray:
                 raise InputError(f"{path}: the header is not bus,mw")
             for line in reader:
                 position = bus_position(network, line["bus"] or "", f"{path}, line {reader.line_num}: ")
-                registered_mw[position] += _power_mw(line["mw"], f"{path}, line {reader.line_num}")
+                power_mw[position] += _power_mw(line["mw"], f"{path}, line {reader.line_num}")
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: not a CSV file in UTF-8: {error}") from None
-    return registered_mw
+    return power_mw
 
 
 def bus_position(network: Network, name: str, where: str = "") -> int:
@@ -50,6 +51,25 @@ def bus_position(network: Network, name: str, where: str = "") -> int:
     if network.buses.star_point[position]:
         raise InputError(f"{where}{name!r} is inside a transformer")
     return position
+
+
+def buses_behind(network: Network, element: str) -> Int64Array:
+    """Return the positions of the buses that lose their supply when a line or transformer opens.
+
+    :raises InputError: if there is no such element, or nothing hangs from it alone
+    """
+    lines, transformers = connected_lines(network), connected_transformers(network)
+    without = [
+        np.array([name != element for name in names]) for names in (network.lines.name, network.transformers.name)
+    ]
+    if all(kept.all() for kept in without):
+        raise InputError(f"no line or transformer is called {element!r}")
+    component = joined_buses(network, lines & without[0], transformers & without[1])
+    behind = supplied_buses(network) & ~np.isin(component, component[network.sources.bus])
+    behind &= ~network.buses.star_point
+    if not behind.any():
+        raise InputError(f"no bus hangs from {element!r} alone")
+    return np.flatnonzero(behind).astype(np.int64)
 
 
 def nominal_base_state(

@@ -12,14 +12,10 @@ from typing import Final
 import numpy as np
 
 from grid_models.checks import Problem, Severity
-from grid_models.elements import FloatArray, Int64Array
+from grid_models.elements import FloatArray
 from grid_models.grid_documents import (
-    BreachRow,
     CheckDocument,
     FailureRow,
-    HostingDocument,
-    HostingRow,
-    KindTotal,
     LoadingRangeRow,
     LoadingRow,
     LossRow,
@@ -29,7 +25,6 @@ from grid_models.grid_documents import (
     VoltageRangeRow,
     VoltageRow,
 )
-from grid_models.hosting import BindingKind, HostingCapacity, HostingLevels
 from grid_models.networks import Network
 from grid_models.power_flow import PowerFlow, PowerFlowResult
 from grid_models.simbench_profiles import NetworkProfiles
@@ -125,9 +120,9 @@ def power_flow_document(
         failures=[FailureRow(None, one.bus, one.reason) for one in result.failures],
         load_mw=float(network.loads.p_mw.sum() * load_scale),
         generation_mw=float(network.generators.p_mw.sum() * generation_scale),
-        source_p_mw=_number(result.source_p_mw[0].sum()),
-        source_q_mvar=_number(result.source_q_mvar[0].sum()),
-        loss_mw=_number(result.loss_mw[0]),
+        source_p_mw=number_or_none(result.source_p_mw[0].sum()),
+        source_q_mvar=number_or_none(result.source_q_mvar[0].sum()),
+        loss_mw=number_or_none(result.loss_mw[0]),
         buses_below=int((v_v < buses.v_min_v).sum()),
         buses_above=int((v_v > buses.v_max_v).sum()),
         overloaded=int((loading > 1).sum()),
@@ -241,99 +236,6 @@ def _least(values: FloatArray, count: int) -> list[int]:
     return [int(position) for position in order[np.isfinite(values[order])][:count]]
 
 
-def _number(value: float) -> float | None:
+def number_or_none(value: float) -> float | None:
+    """Return what JSON can hold: None for what is not finite."""
     return float(value) if isfinite(value) else None
-
-
-# --- hosting ----------------------------------------------------------------------------------------------------------
-
-
-def least_capacity(first: HostingCapacity, second: HostingCapacity, offset: int) -> HostingCapacity:
-    """Return the lesser of two sets of hours, of the same buses; the second one's hours count from `offset`."""
-    takes = second.capacity_mw < first.capacity_mw
-    certified = first.certified & second.certified
-    chosen = [second if take else first for take in takes]
-    return HostingCapacity(
-        bus=first.bus,
-        capacity_mw=np.where(takes, second.capacity_mw, first.capacity_mw),
-        kind=tuple(
-            one.kind[bus] if sure else BindingKind.NOT_CERTIFIED
-            for bus, (one, sure) in enumerate(zip(chosen, certified, strict=True))
-        ),
-        element=tuple(one.element[bus] for bus, one in enumerate(chosen)),
-        limit=np.where(takes, second.limit, first.limit),
-        scenario=np.where(takes, second.scenario + offset, first.scenario),
-        certified=certified,
-        breaches=first.breaches + second.breaches,
-    )
-
-
-def hosting_document(
-    power_flow: PowerFlow,
-    levels: HostingLevels | HostingCapacity,
-    *,
-    rows: Int64Array | None,
-    scales: tuple[float, float],
-    power_factor: float,
-    absorbs_reactive: bool,
-    registered_mw: float,
-) -> HostingDocument:
-    """Return the hosting capacity's document.
-
-    :param levels: with registered plants both levels, else the capacity on top of what exists
-    :param rows: rows of the profiles that the hours are, consecutive; None: the nominal state
-    :param scales: of loads and of generation
-    """
-    one, later = (levels, None) if isinstance(levels, HostingCapacity) else (levels.existing, levels.with_registered)
-    return HostingDocument(
-        network=power_flow.network.name,
-        engine=power_flow.engine.value,
-        load_scale=scales[0],
-        generation_scale=scales[1],
-        power_factor=power_factor,
-        absorbs_reactive=absorbs_reactive,
-        quarter_hours=len(one.breaches),
-        start=None if rows is None else time_of(int(rows[0])),
-        end=None if rows is None else time_of(int(rows[-1]) + 1),
-        registered_mw=registered_mw,
-        totals=_totals(one),
-        breaches=[
-            BreachRow(breach.element, breach.kind.value, breach.value, breach.limit, _hour(rows, hour))
-            for hour, breaches in enumerate(one.breaches)
-            for breach in breaches
-        ],
-        buses=[
-            HostingRow(
-                bus=one.bus[bus],
-                capacity_mw=_number(one.capacity_mw[bus]),
-                kind=one.kind[bus].value,
-                element=one.element[bus],
-                limit=_number(one.limit[bus]),
-                limit_unit=_unit(one.kind[bus]),
-                at=_hour(rows, int(one.scenario[bus])),
-                certified=bool(one.certified[bus]),
-                with_registered_mw=None if later is None else _number(later.capacity_mw[bus]),
-                with_registered_kind=None if later is None else later.kind[bus].value,
-            )
-            for bus in range(len(one.bus))
-        ],
-    )
-
-
-def _hour(rows: Int64Array | None, hour: int) -> str | None:
-    return None if rows is None or hour < 0 else time_of(int(rows[hour]))
-
-
-def _unit(kind: BindingKind) -> str:
-    return {BindingKind.VOLTAGE_HIGH: "V", BindingKind.VOLTAGE_LOW: "V", BindingKind.CURRENT: "kA"}.get(kind, "")
-
-
-def _totals(found: HostingCapacity) -> list[KindTotal]:
-    kinds = np.array([kind.value for kind in found.kind])
-    totals = []
-    for kind in BindingKind:
-        values = found.capacity_mw[kinds == kind.value]
-        if values.size:
-            low, middle, high = (_number(pick(values)) for pick in (np.min, np.median, np.max))
-            totals.append(KindTotal(kind=kind.value, buses=values.size, min_mw=low, median_mw=middle, max_mw=high))
-    return totals

@@ -1,6 +1,7 @@
 """The tables that `microbalance grid` shows people."""
 
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 from rich.console import Console
 from rich.table import Table
@@ -9,12 +10,17 @@ from grid_models.grid_documents import (
     CheckDocument,
     GradeDocument,
     HostingDocument,
+    HostingQuestionDocument,
     HostingRow,
     PeriodDocument,
+    PlacementDocument,
     PowerFlowDocument,
+    RegionDocument,
+    ShortCircuitRow,
 )
 
 _LISTED = 20
+_Scaled: TypeAlias = PowerFlowDocument | PeriodDocument | HostingQuestionDocument
 _FAILURES_SHOWN = 10
 
 
@@ -108,11 +114,15 @@ def show_period(document: PeriodDocument, console: Console) -> None:
 
 
 def show_hosting(document: HostingDocument, console: Console) -> None:
-    """Print totals by binding kind, and the smallest and largest capacities."""
-    when = "nominal state" if document.start is None else f"least of {document.start} to {document.end}"
-    _say(console, f"{document.network}, {when}{_scales(document)}, power factor {document.power_factor:g}")
-    if document.registered_mw:
-        _say(console, f"registered plants: {document.registered_mw:g} MW")
+    """Print totals by binding kind, the smallest and largest capacities, and stations' short-circuit currents."""
+    _say_question(document, console)
+    if document.hours is not None and document.hours.screened:
+        found = document.hours
+        _say(
+            console,
+            f"{found.searches:,} searches in {found.searched:,} of {document.quarter_hours:,} quarter-hours; "
+            f"{found.proven:,} buses proven over all of them, which found {len(found.missed)} more",
+        )
     totals = (
         (row.kind, f"{row.buses:,}", _number(row.min_mw, 4), _number(row.median_mw, 4), _number(row.max_mw, 4))
         for row in document.totals
@@ -120,12 +130,43 @@ def show_hosting(document: HostingDocument, console: Console) -> None:
     _print(console, "", ("what binds", "buses", "least MW", "median MW", "largest MW"), totals)
     if document.breaches:
         _say(console, f"outside a limit before any plant: {len(document.breaches):,}; --json lists them")
+    levels = (document.registered_mw > 0, document.storage_mw > 0)
     ordered = sorted(document.buses, key=_capacity)
-    title = "smallest" if len(ordered) > _LISTED else "all"
-    _print_hosting(console, title, ordered[:_LISTED], with_registered=document.registered_mw > 0)
+    _print_hosting(console, "smallest" if len(ordered) > _LISTED else "all", ordered[:_LISTED], levels)
     if len(ordered) > _LISTED:
         rest = ordered[max(_LISTED, len(ordered) - _LISTED) :]
-        _print_hosting(console, "largest", rest[::-1], with_registered=document.registered_mw > 0)
+        _print_hosting(console, "largest", rest[::-1], levels)
+    if document.short_circuits is not None:
+        _print_short_circuits(console, document.short_circuits)
+
+
+def show_placement(document: PlacementDocument, console: Console) -> None:
+    """Print percentiles, and what binds how often."""
+    _say_question(document, console)
+    _say(
+        console,
+        f"{len(document.draws):,} draws of seed {document.seed}: plants of {document.size_min_mw:g} to "
+        f"{document.size_max_mw:g} MW at {document.sites:,} buses",
+    )
+    quantiles = ((f"P{row.percent}", f"{row.mw:,.4f}", f"{row.draws:,}") for row in document.quantiles)
+    _print(console, "", ("percentile", "MW", "draws at or below"), quantiles)
+    bindings = ((row.kind, row.element, f"{row.draws:,}", f"{row.median_mw:,.4f}") for row in document.bindings)
+    _print(console, "what stopped the draws", ("what binds", "element", "draws", "median MW"), bindings)
+
+
+def show_region(document: RegionDocument, console: Console) -> None:
+    """Print the boundary."""
+    _say_question(document, console)
+    rows = (
+        (
+            f"{row.angle_degree:.1f}",
+            *(_number(row.first_mw, 4), _number(row.second_mw, 4)),
+            *(row.kind, row.element, row.at or ""),
+        )
+        for row in document.points
+    )
+    heads = ("degrees", f"{document.first} MW", f"{document.second} MW", "what binds", "element", "at")
+    _print(console, "what both take together", heads, rows)
 
 
 def show_grades(document: GradeDocument, console: Console) -> None:
@@ -145,14 +186,41 @@ def show_grades(document: GradeDocument, console: Console) -> None:
         _say(console, f"unverified: {text}")
 
 
-def _print_hosting(console: Console, title: str, rows: Sequence[HostingRow], *, with_registered: bool) -> None:
+def _say_question(document: HostingQuestionDocument, console: Console) -> None:
+    when = "nominal state"
+    if document.start is not None:
+        when = f"least of {document.quarter_hours:,} quarter-hours, {document.start} to {document.end}"
+    _say(console, f"{document.network}, {when}{_scales(document)}, power factor {document.power_factor:g}")
+    for what, power_mw in (("registered plants", document.registered_mw), ("storage charging", document.storage_mw)):
+        if power_mw:
+            _say(console, f"{what}: {power_mw:g} MW")
+
+
+def _print_hosting(console: Console, title: str, rows: Sequence[HostingRow], levels: tuple[bool, bool]) -> None:
+    """Print some buses. levels: whether the columns with registered plants and with storage are shown."""
     heads: tuple[str, ...] = ("bus", "MW", "what binds", "element", "limit", "at")
+    heads += tuple(head for head, shown in zip(("with registered MW", "with storage MW"), levels, strict=True) if shown)
     body = [
-        (row.bus, _number(row.capacity_mw, 4), row.kind, row.element, _limit(row), row.at or "")
-        + ((_number(row.with_registered_mw, 4),) if with_registered else ())
+        (
+            *(row.bus, _number(row.capacity_mw, 4), row.kind, row.element, _limit(row), row.at or ""),
+            *((_number(row.with_registered_mw, 4),) if levels[0] else ()),
+            *((_number(row.with_storage_mw, 4),) if levels[1] else ()),
+        )
         for row in rows
     ]
-    _print(console, title, heads + (("with registered MW",) if with_registered else ()), body)
+    _print(console, title, heads, body)
+
+
+def _print_short_circuits(console: Console, rows: Sequence[ShortCircuitRow]) -> None:
+    body = (
+        (
+            *(row.station, row.bus, f"{row.plant_mva:,.3f}", f"{row.without_ka:.3f}", f"{row.with_plants_ka:.3f}"),
+            *(f"{row.breaker_ka:g}", row.outcome),
+        )
+        for row in rows
+    )
+    heads = ("station", "plant at", "MVA", "without kA", "with plants kA", "breaker kA", "outcome")
+    _print(console, "maximum three-phase short-circuit current, IEC 60909", heads, body)
 
 
 def _print(console: Console, title: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -186,7 +254,7 @@ def _limit(row: HostingRow) -> str:
     return "" if row.limit is None else f"{row.limit:g} {row.limit_unit}"
 
 
-def _scales(document: PowerFlowDocument | PeriodDocument | HostingDocument) -> str:
+def _scales(document: _Scaled) -> str:
     if document.load_scale == document.generation_scale == 1:
         return ""
     return f", load x {document.load_scale:g}, generation x {document.generation_scale:g}"

@@ -5,56 +5,42 @@ found by a quadratic equation, and the next trial stands there. Three or four po
 kernel, trials are solved on the bus's way to the feeding point alone, and a full AC power flow certifies each; what
 that moves by more than the tolerance is solved again in full.
 
-Limits: each bus's voltage band in volts, each branch's rating. What is outside its limit already in the base state is
-listed and does not make the capacity 0 everywhere: there the base state, and a little more, is the limit.
+Limits: each bus's voltage band in volts, each branch's rating (see hosting_limits). What is outside its limit already
+in the base state is listed and does not make the capacity 0 everywhere: there the base state, and a little more, is the
+limit. For a year of hours see hosting_year, for plants at several buses hosting_placement and hosting_region.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
-from typing import Final
 
 import numpy as np
 
-from grid_models.admittance import BASE_MVA, ComplexArray
+from grid_models.admittance import BASE_MVA
 from grid_models.elements import BoolArray, FloatArray, Int64Array, Names, freeze
+from grid_models.hosting_limits import (
+    NOTHING_BINDS,
+    Binding,
+    BindingKind,
+    ExistingBreach,
+    HostingLimits,
+    NetworkLimits,
+    plant_direction,
+)
 from grid_models.hosting_search import BaseState, Limits, SearchResult, search
-from grid_models.networks import Network
-from grid_models.power_flow import NonConvergence, PowerFlow, rated_currents_ka
+from grid_models.power_flow import NonConvergence, PowerFlow
 
-NOTHING_BINDS_MW: Final = 1e6
-
-
-class BindingKind(Enum):
-    """Which kind of limit binds."""
-
-    VOLTAGE_HIGH = "voltage-high"
-    VOLTAGE_LOW = "voltage-low"
-    CURRENT = "current"
-    NO_LIMIT = "no-limit"
-    NOT_CERTIFIED = "not-certified"
-
-
-@dataclass(frozen=True)
-class HostingLimits:
-    """Permitted share of the rated current of lines and transformers, per mille.
-
-    worsening_per_mille: how much an element that is outside its limit already may still get worse, of the limit.
-    """
-
-    line_per_mille: int = 1000
-    transformer_per_mille: int = 1000
-    worsening_per_mille: int = 1
-
-
-@dataclass(frozen=True)
-class ExistingBreach:
-    """What is outside its limit before any plant is added. value, limit: pu of vn_kv, or share of the rated current."""
-
-    element: str
-    kind: BindingKind
-    value: float
-    limit: float
+__all__ = [
+    "BindingKind",
+    "ExistingBreach",
+    "Hosting",
+    "HostingCapacity",
+    "HostingLevels",
+    "HostingLimits",
+    "LeastCapacity",
+    "NoBaseStateError",
+    "hosting_levels",
+    "storage_what_if",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,20 +77,8 @@ class Hosting:
     """
 
     def __init__(self, power_flow: PowerFlow, limits: HostingLimits | None = None) -> None:
-        self._power_flow = power_flow
-        self._network = power_flow.network
-        self._parameters = limits or HostingLimits()
-        self._branch_names = (*self._network.lines.name, *self._network.transformers.name)
-        self._rated_ka = _rated_ka(self._network, self._parameters)
-        node = power_flow.model.node_of_bus
-        n_nodes = power_flow.model.n_nodes
-        buses = self._network.buses
-        high, low = buses.v_max_v / (buses.vn_kv * 1e3), buses.v_min_v / (buses.vn_kv * 1e3)
-        self._v_high, self._v_low = np.full(n_nodes, np.inf), np.zeros(n_nodes)
-        np.minimum.at(self._v_high, node, high)
-        np.maximum.at(self._v_low, node, low)
-        self._high_bus = _bus_of_limit(node, high, self._v_high)
-        self._low_bus = _bus_of_limit(node, low, self._v_low)
+        self.power_flow = power_flow
+        self.limits = NetworkLimits(power_flow, limits)
 
     def capacity(
         self,
@@ -125,123 +99,118 @@ class Hosting:
         :raises ValueError: if the power factor is out of range
         :raises NoBaseStateError: if an hour has no solution without the plant
         """
-        if not 0 < power_factor <= 1:
-            raise ValueError(f"power factor {power_factor} is not above 0 and at most 1")
-        tangent = np.tan(np.arccos(power_factor)) * (-1.0 if absorbs_reactive else 1.0)
-        model = self._power_flow.model
-        if buses is None:
-            held = np.isin(model.node_of_bus, model.source_node)
-            buses = np.flatnonzero(~held & ~self._network.buses.star_point).astype(np.int64)
-        nodes, number = np.unique(model.node_of_bus[buses], return_inverse=True)
-        free = ~np.isin(nodes, model.source_node)
-        best = _Best.of(nodes.size)
-        breaches = []
-        injections = self._power_flow.node_injections(p_mw, q_mvar)
-        solved = self._power_flow.voltages(injections)
-        for hour in range(len(p_mw)):
-            if not solved.converged[hour]:
-                failure = self._power_flow.solve(p_mw[hour : hour + 1], q_mvar[hour : hour + 1]).failures[0]
-                raise NoBaseStateError(_no_base_state(hour, failure))
-            base = self._base_state(np.ascontiguousarray(injections.power[:, hour]), solved.v[hour])
-            found = search(self._power_flow, base, nodes[free].astype(np.int64), complex(1.0, tangent))
-            best.take(np.flatnonzero(free), found, hour)
-            breaches.append(self._breaches(base))
-        return self._named(buses, number, best, tuple(breaches))
+        direction = plant_direction(power_factor, absorbs_reactive=absorbs_reactive)
+        least = LeastCapacity(self, self.usual_buses() if buses is None else buses)
+        states = self.base_states(p_mw, q_mvar)
+        for hour, state in enumerate(states):
+            least.take(self.search_state(state, least.nodes, direction), hour)
+        return least.named(tuple(self.limits.breaches(state.v) for state in states))
+
+    def usual_buses(self) -> Int64Array:
+        """Return the positions of all buses that no feeding point holds and where something can be connected."""
+        model = self.power_flow.model
+        held = np.isin(model.node_of_bus, model.source_node)
+        return np.flatnonzero(~held & ~self.power_flow.network.buses.star_point).astype(np.int64)
+
+    def base_states(self, p_mw: FloatArray, q_mvar: FloatArray) -> tuple[BaseState, ...]:
+        """Return the state of each hour without the plant; shapes as for `capacity`.
+
+        :raises NoBaseStateError: if an hour has no solution
+        """
+        injections = self.power_flow.node_injections(p_mw, q_mvar)
+        solved = self.power_flow.voltages(injections)
+        failed = np.flatnonzero(~solved.converged)
+        if failed.size:
+            hour = int(failed[0])
+            failure = self.power_flow.solve(p_mw[hour : hour + 1], q_mvar[hour : hour + 1]).failures[0]
+            raise NoBaseStateError(_no_base_state(hour, failure))
+        return tuple(
+            self.limits.base_state(np.ascontiguousarray(injections.power[:, hour]), solved.v[hour])
+            for hour in range(len(p_mw))
+        )
+
+    def search_state(self, state: BaseState, nodes: Int64Array, direction: complex) -> SearchResult:
+        """Return the capacity of each node in one state; a feeding point's node takes whatever comes."""
+        free = np.flatnonzero(~np.isin(nodes, self.power_flow.model.source_node))
+        power, binding = np.full(nodes.size, np.inf), np.full(nodes.size, NOTHING_BINDS, dtype=np.int64)
+        certified = np.ones(nodes.size, dtype=np.bool_)
+        if free.size:
+            found = search(self.power_flow, state, nodes[free].astype(np.int64), direction)
+            power[free], binding[free], certified[free] = found.power, found.binding, found.certified
+        return SearchResult(power, binding, certified)
 
     def base_limits(self, p_mw: FloatArray, q_mvar: FloatArray) -> Limits:
-        """Return the limits that count in one hour's state, shape (1, n_buses) each: none tighter than the state is.
+        """Return the limits that count in one hour's state, by node and branch: none tighter than the state is.
 
         :raises NoBaseStateError: if it has no solution
         """
-        injections = self._power_flow.node_injections(p_mw, q_mvar)
-        solved = self._power_flow.voltages(injections)
-        if not solved.converged[0]:
-            raise NoBaseStateError(_no_base_state(0, self._power_flow.solve(p_mw, q_mvar).failures[0]))
-        return self._base_state(np.ascontiguousarray(injections.power[:, 0]), solved.v[0]).limits
+        return self.base_states(p_mw, q_mvar)[0].limits
 
-    def _base_state(self, power: ComplexArray, v: ComplexArray) -> BaseState:
-        """Return the base state with limits no tighter than what it already is, and a little more."""
-        branches = self._power_flow.model.branches
-        v_from, v_to = v[branches.from_node], v[branches.to_node]
-        i_from = np.abs(branches.yff * v_from + branches.yft * v_to) * branches.from_base_ka / self._rated_ka[0]
-        i_to = np.abs(branches.ytf * v_from + branches.ytt * v_to) * branches.to_base_ka / self._rated_ka[1]
-        loading = np.maximum(i_from, i_to)
-        slack = self._parameters.worsening_per_mille / 1000
-        vm = np.abs(v)
-        return BaseState(
-            power=power,
-            v=v,
-            loading=loading,
-            limits=Limits(
-                v_high=np.where(vm >= self._v_high, vm + slack * np.minimum(self._v_high, 2.0), self._v_high),
-                v_low=np.where(vm <= self._v_low, vm - slack * self._v_low, self._v_low),
-                loading=np.where(loading >= 1.0, loading + slack, 1.0),
-                from_ka=self._rated_ka[0],
-                to_ka=self._rated_ka[1],
-            ),
-        )
 
-    def _breaches(self, base: BaseState) -> tuple[ExistingBreach, ...]:
-        vm = np.abs(base.v)
-        names = self._network.buses.name
-        found = [
-            ExistingBreach(names[self._high_bus[node]], BindingKind.VOLTAGE_HIGH, float(vm[node]), float(limit))
-            for node, limit in _outside(vm > self._v_high, self._v_high)
-        ]
-        found += [
-            ExistingBreach(names[self._low_bus[node]], BindingKind.VOLTAGE_LOW, float(vm[node]), float(limit))
-            for node, limit in _outside(vm < self._v_low, self._v_low)
-        ]
-        found += [
-            ExistingBreach(self._branch_names[branch], BindingKind.CURRENT, float(base.loading[branch]), float(limit))
-            for branch, limit in _outside(base.loading > 1.0, np.ones(base.loading.size))
-        ]
-        return tuple(found)
+class LeastCapacity:
+    """The least capacity of each node over the hours so far.
 
-    def _named(
-        self,
-        buses: Int64Array,
-        number: Int64Array,
-        best: "_Best",
-        breaches: tuple[tuple[ExistingBreach, ...], ...],
-    ) -> HostingCapacity:
-        network = self._network
-        n_nodes = self._power_flow.model.n_nodes
-        kinds, elements, limits = [], [], []
-        for binding, certified in zip(best.binding.tolist(), best.certified.tolist(), strict=True):
-            kind, element, limit = BindingKind.NO_LIMIT, "", np.inf
-            if not certified:
-                kind = BindingKind.NOT_CERTIFIED
-            elif binding >= 2 * n_nodes:
-                branch = binding - 2 * n_nodes
-                kind, element, limit = BindingKind.CURRENT, self._branch_names[branch], float(self._rated_ka[0][branch])
-            elif binding >= n_nodes:
-                bus = int(self._low_bus[binding - n_nodes])
-                kind, element, limit = BindingKind.VOLTAGE_LOW, network.buses.name[bus], network.buses.v_min_v[bus]
-            elif binding >= 0:
-                bus = int(self._high_bus[binding])
-                kind, element, limit = BindingKind.VOLTAGE_HIGH, network.buses.name[bus], network.buses.v_max_v[bus]
-            kinds.append(kind)
-            elements.append(element)
-            limits.append(limit)
+    nodes: the distinct nodes of the buses asked for. power, binding, certified: as in SearchResult; hour: a number that
+    the caller gives each hour, -1 where none bound. Arrays of shape (n_nodes asked for,).
+    """
+
+    def __init__(self, hosting: Hosting, buses: Int64Array) -> None:
+        self._hosting = hosting
+        self._buses = buses
+        self.nodes, self._number = np.unique(hosting.power_flow.model.node_of_bus[buses], return_inverse=True)
+        self.power = np.full(self.nodes.size, np.inf)
+        self.binding = np.full(self.nodes.size, NOTHING_BINDS, dtype=np.int64)
+        self.hour = np.full(self.nodes.size, -1, dtype=np.int64)
+        self.certified = np.ones(self.nodes.size, dtype=np.bool_)
+
+    def take(self, found: SearchResult, hour: int, rows: Int64Array | None = None) -> None:
+        """Take over what is less in this hour; of equals the earlier hour stays.
+
+        :param rows: which of the nodes were searched; default: all
+        """
+        rows = np.arange(self.nodes.size) if rows is None else rows
+        less = found.power < self.power[rows]
+        less |= (found.power == self.power[rows]) & (self.hour[rows] > hour)
+        self.power[rows[less]] = found.power[less]
+        self.binding[rows[less]] = found.binding[less]
+        self.hour[rows[less]] = hour
+        self.certified[rows] &= found.certified
+
+    def of_buses(self, by_node: BoolArray) -> BoolArray:
+        """Return what is said of nodes for each bus asked for."""
+        return np.asarray(by_node[self._number], dtype=np.bool_)
+
+    def named(self, breaches: tuple[tuple[ExistingBreach, ...], ...]) -> HostingCapacity:
+        """Return the capacities by bus, with the names of what binds."""
+        limits = self._hosting.limits
+        bindings = [
+            limits.binding(binding) if certified else Binding(BindingKind.NOT_CERTIFIED, "", np.inf)
+            for binding, certified in zip(self.binding.tolist(), self.certified.tolist(), strict=True)
+        ]
+        numbers = self._number.tolist()
+        names = self._hosting.power_flow.network.buses.name
         return HostingCapacity(
-            bus=tuple(network.buses.name[bus] for bus in buses.tolist()),
-            capacity_mw=best.power[number] * BASE_MVA,
-            kind=tuple(kinds[position] for position in number.tolist()),
-            element=tuple(elements[position] for position in number.tolist()),
-            limit=np.array(limits, dtype=np.float64)[number],
-            scenario=best.hour[number],
-            certified=best.certified[number],
+            bus=tuple(names[bus] for bus in self._buses.tolist()),
+            capacity_mw=self.power[self._number] * BASE_MVA,
+            kind=tuple(bindings[number].kind for number in numbers),
+            element=tuple(bindings[number].element for number in numbers),
+            limit=np.array([bindings[number].limit for number in numbers], dtype=np.float64),
+            scenario=self.hour[self._number],
+            certified=self.certified[self._number],
             breaches=breaches,
         )
 
 
 @dataclass(frozen=True, eq=False)
 class HostingLevels:
-    """Room kept apart: with the plants that exist, and when those registered are connected too."""
+    """Room kept apart: with the plants that exist; once those registered are connected; once storage charges as well.
+
+    with_registered, with_storage: None where there are none.
+    """
 
     existing: HostingCapacity
-    with_registered: HostingCapacity
+    with_registered: HostingCapacity | None = None
+    with_storage: HostingCapacity | None = None
 
 
 def hosting_levels(
@@ -262,46 +231,6 @@ def hosting_levels(
     existing = hosting.capacity(p_mw, q_mvar, buses=buses, power_factor=power_factor)
     later = hosting.capacity(p_mw + registered_mw, q_mvar, buses=buses, power_factor=power_factor)
     return HostingLevels(existing, later)
-
-
-class _Best:
-    """The least capacity of each node over the hours so far."""
-
-    def __init__(self, power: FloatArray, binding: Int64Array, hour: Int64Array, certified: BoolArray) -> None:
-        self.power, self.binding, self.hour, self.certified = power, binding, hour, certified
-
-    @classmethod
-    def of(cls, n: int) -> "_Best":
-        none = np.full(n, -1, dtype=np.int64)
-        return cls(np.full(n, np.inf), none, none.copy(), np.ones(n, dtype=np.bool_))
-
-    def take(self, rows: Int64Array, found: SearchResult, hour: int) -> None:
-        """Take over what is less in this hour; of equals the earlier hour stays."""
-        less = found.power < self.power[rows]
-        self.power[rows[less]] = found.power[less]
-        self.binding[rows[less]] = found.binding[less]
-        self.hour[rows[less]] = hour
-        self.certified[rows] &= found.certified
-
-
-def _rated_ka(network: Network, parameters: HostingLimits) -> tuple[FloatArray, FloatArray]:
-    """Return the permitted current at both ends of every branch, kA; inf where there is no rating."""
-    per_mille = (parameters.line_per_mille, parameters.transformer_per_mille)
-    share = np.repeat(per_mille, (len(network.lines), len(network.transformers))) / 1000
-    at_from, at_to = (np.where(end > 0, end * share, np.inf) for end in rated_currents_ka(network))
-    return at_from, at_to
-
-
-def _bus_of_limit(node_of_bus: Int64Array, of_bus: FloatArray, of_node: FloatArray) -> Int64Array:
-    """Return for each node the first of its buses that has the node's limit."""
-    bus = np.full(of_node.size, -1, dtype=np.int64)
-    holds = np.flatnonzero(of_bus == of_node[node_of_bus])[::-1]
-    bus[node_of_bus[holds]] = holds
-    return bus
-
-
-def _outside(mask: BoolArray, limit: FloatArray) -> list[tuple[int, float]]:
-    return [(int(position), float(limit[position])) for position in np.flatnonzero(mask)]
 
 
 def _no_base_state(hour: int, failure: NonConvergence) -> str:

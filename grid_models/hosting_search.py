@@ -32,6 +32,8 @@ _DIRECT_ROUNDS: Final = 4
 _STEP_TOLERANCE_PU: Final = 1e-7
 _ITERATIONS_MAX: Final = 100
 _LOCAL_ROUNDS_MAX: Final = 12
+_EARLIER_PARTS: Final = (0.5, 0.2)
+_EARLIER_BELOW: Final = 0.9
 _TRIALS_PER_BATCH: Final = 64
 
 
@@ -86,14 +88,39 @@ def search(power_flow: PowerFlow, base: BaseState, nodes: Int64Array, direction:
     power = _first_guess(power_flow, base, nodes)
     if power_flow.fixed_point is None:
         trials = _NewtonTrials(power_flow, base, direction)
-        return _certify(trials, nodes, power, NEWTON_TOLERANCE)
+        return _least(trials, nodes, _certify(trials, nodes, power, NEWTON_TOLERANCE), NEWTON_TOLERANCE)
     kernel = _KernelTrials(power_flow.fixed_point, base, direction)
     by_position = np.argsort(power_flow.fixed_point.factors.position[nodes], kind="stable")
     sorted_nodes = nodes[by_position]
     near = kernel.settle_locally(sorted_nodes, power[by_position])
-    found = _certify(kernel, sorted_nodes, near, TOLERANCE)
+    found = _least(kernel, sorted_nodes, _certify(kernel, sorted_nodes, near, TOLERANCE), TOLERANCE)
     back = np.argsort(by_position, kind="stable")
     return SearchResult(found.power[back], found.binding[back], found.certified[back])
+
+
+def _least(
+    trials: "_KernelTrials | _NewtonTrials", nodes: Int64Array, found: SearchResult, tolerance: float
+) -> SearchResult:
+    """Return the capacities, looked for again where a smaller plant meets a limit that the found one is beyond.
+
+    Where reactance prevails, a voltage rises with the plant's power and falls again: the greater plant breaches none of
+    what a smaller one does. Trials with small parts of the plant show it.
+    """
+    power, binding, certified = found.power.copy(), found.binding.copy(), found.certified.copy()
+    for part in _EARLIER_PARTS:
+        asked = np.flatnonzero(certified & np.isfinite(power) & (power > 0))
+        if not asked.size:
+            break
+        share = trials.first_limits(nodes[asked], power[asked] * part)
+        start = power[asked] * part * np.clip(share, SHARE_MIN, SHARE_MAX)
+        earlier = np.flatnonzero(start < power[asked] * _EARLIER_BELOW)
+        rows = asked[earlier]
+        if not rows.size:
+            continue
+        again = _certify(trials, nodes[rows], start[earlier], tolerance)
+        less = again.certified & (again.power < power[rows] * (1 - 2 * tolerance))
+        power[rows[less]], binding[rows[less]] = again.power[less], again.binding[less]
+    return SearchResult(power, binding, certified)
 
 
 def _certify(
@@ -232,6 +259,14 @@ class _KernelTrials:
 
     def settle_locally(self, nodes: Int64Array, power: FloatArray) -> FloatArray:
         """Return a power near each node's capacity, found on its way to the feeding point alone."""
+        return np.asarray(self._locally(nodes, power, _LOCAL_ROUNDS_MAX)["power_r"], dtype=np.float64)
+
+    def first_limits(self, nodes: Int64Array, power: FloatArray) -> FloatArray:
+        """Return the share of each trial's power at its first limit, on its way to the feeding point alone."""
+        arrays = self._locally(nodes, power, 1)
+        return np.where(arrays["solved"].astype(np.bool_), arrays["share"], _UNSOLVED_SHARE)
+
+    def _locally(self, nodes: Int64Array, power: FloatArray, rounds_max: int) -> dict[str, npt.NDArray[Any]]:
         arrays = self._arrays(nodes, power)
         structure = filled(HostingStructure, **self._state, **arrays)
         engine = self._engine
@@ -241,11 +276,11 @@ class _KernelTrials:
                 "cmb_host_locally",
                 *(engine.columns.structure, self._branches.structure, self._surroundings_structure),
                 *(structure, start, stop),
-                *(_STEP_TOLERANCE_PU**2, _ITERATIONS_MAX, _LOCAL_ROUNDS_MAX),
+                *(_STEP_TOLERANCE_PU**2, _ITERATIONS_MAX, rounds_max),
             )
 
         run_blocks(run, nodes.size, engine.threads)
-        return np.asarray(arrays["power_r"], dtype=np.float64)
+        return arrays
 
     def _arrays(self, nodes: Int64Array, power: FloatArray) -> dict[str, npt.NDArray[Any]]:
         return {
@@ -331,6 +366,11 @@ class _NewtonTrials:
             np.concatenate([part.binding for part in parts]),
             np.concatenate([part.solved for part in parts]),
         )
+
+    def first_limits(self, nodes: Int64Array, power: FloatArray) -> FloatArray:
+        """Return the share of each trial's power at its first limit."""
+        found = self.run(nodes, power)
+        return np.where(found.solved, found.share, _UNSOLVED_SHARE)
 
     def _batch(self, nodes: Int64Array, power: FloatArray) -> _Trials:
         injections = np.repeat(self._base.power[:, np.newaxis], nodes.size, axis=1)

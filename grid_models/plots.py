@@ -2,7 +2,6 @@
 
 import importlib
 import importlib.util
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -11,10 +10,12 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
+from grid_models.bus_places import bus_places
 from grid_models.connectivity import connected_lines, connected_transformers
 from grid_models.elements import BoolArray, FloatArray, Int64Array
-from grid_models.grid_documents import HostingDocument
+from grid_models.grid_documents import HostingDocument, PlacementDocument, RegionDocument
 from grid_models.hosting import BindingKind
+from grid_models.hosting_placement import PERCENTILES, Placement
 from grid_models.networks import Network
 from grid_models.year_flow import HOURS_PER_ROW, YearFlow
 
@@ -25,9 +26,11 @@ _KIND_COLOURS: Final = {
     BindingKind.VOLTAGE_HIGH.value: "#D55E00",
     BindingKind.VOLTAGE_LOW.value: "#0072B2",
     BindingKind.CURRENT.value: "#009E73",
+    BindingKind.NO_SOLUTION.value: "#CC79A7",
     BindingKind.NOT_CERTIFIED.value: "#999999",
     BindingKind.NO_LIMIT.value: "#CCCCCC",
 }
+_STATE_STYLES: Final = ("solid", "dashed", "dotted")
 _SUBTLE: Final = "#666666"
 
 
@@ -94,7 +97,7 @@ def plot_hosting(path: Path, network: Network, document: HostingDocument) -> Non
     buses = [network.bus_position[row.bus] for row in document.buses]
     capacity_mw = np.array([np.nan if row.capacity_mw is None else row.capacity_mw for row in document.buses])
     kinds = np.array([row.kind for row in document.buses])
-    place = _coordinates(network)[buses]
+    place = bus_places(network)[buses]
     on_map = np.isfinite(place).all(axis=1)
     figure, axes = _figure(2 if on_map.any() else 1)
     drawn = np.isfinite(capacity_mw)
@@ -113,6 +116,72 @@ def plot_hosting(path: Path, network: Network, document: HostingDocument) -> Non
             va="bottom",
             color=_SUBTLE,
         )
+    _save(figure, path)
+
+
+def plot_placement(
+    path: Path, network: Network, found: Placement, document: PlacementDocument, shown: Int64Array | None
+) -> None:
+    """Draw the voltages along the feeder over the draws, and how many draws take how much and what stops them.
+
+    :param shown: positions of the buses to draw, default: all
+    """
+    figure, (left, right) = _figure(2)
+    names = [f"P{percent}" for percent in PERCENTILES]
+    _voltages(left, network, list(found.vm_pu), names=names, shown=shown)
+    left.set_title(f"{network.name}: voltages with the plants that fit", loc="left")
+    order = np.argsort(found.total_mw, kind="stable")
+    total_mw, kinds = found.total_mw[order], np.array([kind.value for kind in found.kind])[order]
+    percent = 100 * np.arange(1, order.size + 1) / order.size
+    right.step(total_mw, percent, where="post", color="#BBBBBB", linewidth=1, zorder=1)
+    for kind, colour in _KIND_COLOURS.items():
+        chosen = kinds == kind
+        if chosen.any():
+            right.plot(total_mw[chosen], percent[chosen], "o", color=colour, markersize=_dot(chosen), label=kind)
+    for quantile in document.quantiles:
+        right.axvline(quantile.mw, color=_SUBTLE, linestyle="dashed", linewidth=1)
+        right.annotate(
+            f"P{quantile.percent} {quantile.mw:.3g} MW ",
+            (quantile.mw, 60 if quantile.percent < 50 else 2),  # beside the curve
+            rotation=90,
+            ha="right",
+            va="bottom",
+            color=_SUBTLE,
+        )
+    right.set_ylim(0, 102)
+    right.set_xlabel("new plants that fit, all together (MW)")
+    right.set_ylabel("draws (%) that take so much or less")
+    right.set_title(f"{len(document.draws):,} draws, seed {document.seed}", loc="left")
+    right.legend(title="what stopped the draw", fontsize=9, loc="center right", framealpha=1, edgecolor="none")
+    _save(figure, path)
+
+
+def plot_region(path: Path, document: RegionDocument) -> None:
+    """Draw how much two buses take together, the boundary coloured by what binds there."""
+    figure, (axes,) = _figure(1)
+    points = [point for point in document.points if point.first_mw is not None and point.second_mw is not None]
+    boundary = np.array([(point.first_mw, point.second_mw) for point in points]).reshape(-1, 2)
+    kinds = np.array([point.kind for point in points])
+    if points:
+        corners = np.concatenate([boundary, [[0.0, 0.0]]])
+        axes.fill(*corners.T, color="#F2F7F2", zorder=0)
+        axes.plot(*boundary.T, color="#BBBBBB", linewidth=1, zorder=1)
+    for kind, colour in _KIND_COLOURS.items():
+        chosen = kinds == kind
+        if chosen.any():
+            axes.plot(*boundary[chosen].T, "o", color=colour, label=kind, zorder=2, clip_on=False)
+    before = None
+    for point, place in zip(points, boundary, strict=True):
+        if point.element != before:
+            axes.annotate(f" {point.element}", place, color=_SUBTLE, va="bottom")
+        before = point.element
+    axes.set_xlim(0, 1.15 * max(boundary[:, 0].max(initial=0.0), 1e-9))
+    axes.set_ylim(0, 1.15 * max(boundary[:, 1].max(initial=0.0), 1e-9))
+    axes.set_xlabel(f"new plant at {document.first} (MW)")
+    axes.set_ylabel(f"new plant at {document.second} (MW)")
+    axes.set_title(f"{document.network}: what two buses take together", loc="left")
+    if points:
+        axes.legend(frameon=False, title="binding limit", fontsize=9)
     _save(figure, path)
 
 
@@ -135,22 +204,35 @@ def _save(figure: Any, path: Path) -> None:  # noqa: ANN401
         figure.savefig(path, format=kind, dpi=150, metadata=metadata)
 
 
-def _voltages(axes: Any, network: Network, states: Sequence[FloatArray]) -> None:  # noqa: ANN401
-    """Draw each state's voltages by level, lines of the network as lines; several states in one colour."""
+def _voltages(
+    axes: Any,  # noqa: ANN401
+    network: Network,
+    states: Sequence[FloatArray],
+    *,
+    names: Sequence[str] = ("lowest", "highest"),
+    shown: Int64Array | None = None,
+) -> None:
+    """Draw each state's voltages by level, lines of the network as lines; several states in one colour.
+
+    :param names: of the states, where there are several
+    :param shown: positions of the buses to draw, default: all
+    """
     collections = importlib.import_module("matplotlib.collections")
     at_km, buses = distance_km(network), network.buses
     to_nominal = buses.vn_kv * 1e3 / buses.v_nominal_v
-    levels = sorted(set(buses.v_nominal_v[~buses.star_point].tolist()), reverse=True)
-    chosen_line = connected_lines(network)
+    drawn = ~buses.star_point
+    if shown is not None:
+        drawn &= np.isin(np.arange(len(buses)), shown)
+    levels = sorted(set(buses.v_nominal_v[drawn].tolist()), reverse=True)
     for number, level_v in enumerate(levels):
         colour = _LEVEL_COLOURS[number % len(_LEVEL_COLOURS)]
-        at_level = (buses.v_nominal_v == level_v) & ~buses.star_point
-        sections = chosen_line & at_level[network.lines.from_bus]
+        at_level = (buses.v_nominal_v == level_v) & drawn
+        sections = connected_lines(network) & at_level[network.lines.from_bus] & at_level[network.lines.to_bus]
         from_bus, to_bus = network.lines.from_bus[sections], network.lines.to_bus[sections]
         for state, vm_pu in enumerate(states):
             v = vm_pu * to_nominal
             ends = np.stack([at_km[from_bus], v[from_bus], at_km[to_bus], v[to_bus]], axis=1).reshape(-1, 2, 2)
-            style = "solid" if state == 0 else "dashed"
+            style = _STATE_STYLES[state % len(_STATE_STYLES)]
             axes.add_collection(collections.LineCollection(ends, colors=colour, linewidths=0.8, linestyles=style))
             label = f"{level_v / 1e3:g} kV" if state == 0 else None
             axes.plot(at_km[at_level], v[at_level], ".", color=colour, markersize=_dot(at_level), label=label)
@@ -158,7 +240,8 @@ def _voltages(axes: Any, network: Network, states: Sequence[FloatArray]) -> None
     axes.set_xlabel("distance from the feeding point (km of line)")
     axes.set_ylabel("voltage (per unit of nominal)")
     axes.margins(x=0.02)
-    axes.legend(frameon=False, title="solid: lowest, dashed: highest" if len(states) > 1 else None, fontsize=9)
+    title = ", ".join(f"{style}: {name}" for style, name in zip(_STATE_STYLES, names, strict=False))
+    axes.legend(frameon=False, title=title if len(states) > 1 else None, fontsize=9)
 
 
 def _bands(axes: Any, network: Network, levels: Sequence[float]) -> None:  # noqa: ANN401
@@ -236,7 +319,7 @@ def _map(  # noqa: PLR0917
     drawn: BoolArray,
 ) -> None:
     collections = importlib.import_module("matplotlib.collections")
-    everywhere = _coordinates(network)
+    everywhere = bus_places(network)
     ends = np.stack([everywhere[network.lines.from_bus], everywhere[network.lines.to_bus]], axis=1)
     shown = connected_lines(network) & np.isfinite(ends).all(axis=(1, 2))
     axes.add_collection(collections.LineCollection(ends[shown], colors="#BBBBBB", linewidths=0.8, zorder=1))
@@ -253,21 +336,6 @@ def _map(  # noqa: PLR0917
     axes.set_aspect(1 / np.cos(np.radians(y.mean())) if geographic else "equal", adjustable="datalim")
     axes.ticklabel_format(useOffset=False)
     axes.tick_params(axis="x", labelrotation=30)
-
-
-def _coordinates(network: Network) -> FloatArray:
-    """Return each bus's place as the file has it, (n_buses, 2); NaN without one. pandapower 3 keeps GeoJSON points."""
-    places = np.full((len(network.buses), 2), np.nan)
-    table: Any = getattr(network.handle, "bus", None)
-    if table is None or "geo" not in table.columns:
-        return places
-    for name, text in zip(table["name"].tolist(), table["geo"].tolist(), strict=True):
-        if isinstance(text, str) and name in network.bus_position:
-            try:
-                places[network.bus_position[name]] = json.loads(text)["coordinates"][:2]
-            except (ValueError, KeyError, TypeError):
-                continue
-    return places
 
 
 def _dot(chosen: BoolArray | Int64Array) -> float:

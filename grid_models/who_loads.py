@@ -2,10 +2,10 @@
 
 from typing import Final
 
-import msgspec
 import numpy as np
 
 from grid_models.elements import FloatArray, Int64Array
+from grid_models.grid_documents import ContributionRow, ExplainDocument
 from grid_models.grid_reports import PeriodError, time_of
 from grid_models.hosting import NoBaseStateError
 from grid_models.loading_shares import branch_overlap
@@ -15,46 +15,6 @@ from grid_models.power_flow import PowerFlow, PowerFlowResult, rated_currents_ka
 from grid_models.simbench_profiles import NetworkProfiles
 
 _NO_FLOW_MW: Final = 1e-9
-
-
-class ContributionRow(msgspec.Struct, frozen=True):
-    """What one load or plant contributes.
-
-    kind: "load" or "plant". p_mw: into the network. contribution_mw: to the flow, positive where it adds to it,
-    negative where it relieves the branch. share_percent: of the flow net of losses; None where that is nothing.
-    """
-
-    point: str
-    kind: str
-    bus: str
-    p_mw: float
-    contribution_mw: float
-    share_percent: float | None
-
-
-class ExplainDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """Who loads a line or transformer in one state.
-
-    at: time of the profiles' row, None for the nominal state. method: "path" or "current-divider" (meshed part).
-    direction: "export" towards the feeding points, "import" away from them. flow_mw: at the end nearer to them, >= 0.
-    loading_percent: of the rated current; None without a rating. net_mw: the sum of all contributions; losses_mw: what
-    the flow differs from it, so that flow = net + losses where power comes down and flow = net - losses where it goes
-    up; in a meshed part, what circulates is among it. points: the largest contributions, `others_mw` those of the
-    `n_others` not listed; relieving ones stand last.
-    """
-
-    network: str
-    element: str
-    at: str | None
-    method: str
-    direction: str
-    flow_mw: float
-    loading_percent: float | None
-    net_mw: float
-    losses_mw: float
-    points: list[ContributionRow]
-    n_others: int
-    others_mw: float
 
 
 def explain_nominal(power_flow: PowerFlow, element: str, top: int) -> ExplainDocument:

@@ -35,6 +35,10 @@ def bench(
         str | None,
         typer.Option(help="postgresql://...: measure PostgreSQL too, in a database that is made there and dropped."),
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of outside data; a benchmark that needs it is left out of `all` without."),
+    ] = None,
     small: Annotated[bool, typer.Option("--small", help="Tiny cases: shows that it runs, measures nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -46,7 +50,10 @@ def bench(
     if name not in (ALL, *table):
         raise typer.BadParameter(f"no benchmark {name!r}; one of {', '.join(table)}, {ALL}")
     chosen = list(table) if name == ALL else [name]
+    if data is not None and not data.is_dir():
+        raise typer.BadParameter(f"--data {data}: no such folder")
     with _workbench(runs, county, database, small=small) as workbench:
+        workbench.data = data
         document = _run(chosen, table, workbench, quiet=as_json)
     if as_json:
         typer.echo(json.dumps(document, ensure_ascii=False))
@@ -76,6 +83,7 @@ def _run(
         "runs": workbench.runs,
         "small": workbench.small,
         "benches": {},
+        "left_out": {},
         "failed": {},
     }
     if not quiet:
@@ -85,8 +93,14 @@ def _run(
         )
     for name in chosen:
         before = load_average()
+        module = importlib.import_module(table[name][0])
+        if len(chosen) > 1 and workbench.data is None and getattr(module, "NEEDS_DATA", False):
+            document["left_out"][name] = "needs --data"
+            if not quiet:
+                typer.echo(f"\n## {name}\n\nLeft out: it needs --data.")
+            continue
         try:
-            outcome: Outcome = importlib.import_module(table[name][0]).measure(workbench)
+            outcome: Outcome = module.measure(workbench)
         except BenchError as error:
             document["failed"][name] = str(error)
             typer.echo(f"microbalance bench {name}: {error}", err=True)

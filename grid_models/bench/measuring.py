@@ -103,7 +103,8 @@ class Workbench:
 
     runs: how often each contender is timed. small: tiny cases, to see that everything runs. database: URL of a
     PostgreSQL server's database, if that is to be measured too. folder: an empty folder, thrown away at the end.
-    make_county: writes the demo county into a folder, for the benchmarks that need one and were given none.
+    make_county: writes the demo county into a folder, for the benchmarks that need one and were given none. data:
+    a folder with outside data, for the benchmarks that need some.
     """
 
     runs: int
@@ -112,6 +113,7 @@ class Workbench:
     folder: Path
     make_county: Callable[[Path], None]
     given_county: Path | None = None
+    data: Path | None = None
 
     @cached_property
     def county(self) -> Path:

@@ -16,7 +16,7 @@ from grid_models.bench import power_flow
 from grid_models.bench.measuring import BenchError, Workbench
 from grid_models.networks import read_network
 from grid_models.power_flow import PowerFlow
-from hub.bench import county_interval, ingest, market, report, settlement, store
+from hub.bench import auctions, county_interval, ingest, market, report, settlement, store
 from hub.bench.databases import postgresql_database, sqlite_database, table_content
 from hub.market.tree_clearing import clear
 from hub.settlement.interval_settlement import settle_interval
@@ -47,6 +47,31 @@ def test_another_welfare_is_refused(workbench: Workbench, monkeypatch: pytest.Mo
     monkeypatch.setattr(market.LinearProgram, "solve", lambda _self: 1.0)
     with pytest.raises(BenchError, match="welfare"):
         market.measure(workbench)
+
+
+def test_both_ways_of_calling_highs_reach_the_same_welfare() -> None:
+    program = market.linear_program(market.made_up_market(160, 10))
+    assert program.solve() == pytest.approx(program.solve_by_scipy(), rel=market.RELATIVE_TOLERANCE)
+
+
+@settings(max_examples=30, deadline=None)
+@given(n_events=st.integers(1, 400))
+def test_the_sorted_lists_make_the_books_trades(n_events: int) -> None:
+    events = auctions.made_up_events(n_events)
+    trades = auctions.run_continuous_book(events).trades
+    rows = list(zip(trades.taker.tolist(), trades.listing.tolist(), trades.energy_wh.tolist(), strict=True))
+    assert rows == auctions.trades_by_sorted_lists(events)
+
+
+def test_other_trades_and_other_fills_are_refused(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(auctions, "trades_by_sorted_lists", lambda _events: [])
+        with pytest.raises(BenchError, match="trades"):
+            auctions.compare_book(workbench)
+    half = auctions.made_up_auction(auctions.SMALL_N_ORDERS // 2)
+    monkeypatch.setattr(auctions, "clear", lambda tree, _orders, **given: clear(tree, half, **given))
+    with pytest.raises(BenchError, match="fills"):
+        auctions.compare_auction(workbench)
 
 
 def test_the_made_up_interval_breaks_no_law_and_totals_agree(workbench: Workbench) -> None:

@@ -15,15 +15,20 @@ import msgspec
 import pytest
 
 import grid_models.cli
+import grid_models.command_line
 import microbalance
 from grid_models.grid_documents import DOCUMENTS
 from grid_models.grid_reports import PeriodError, row_of, time_of
 from grid_models.importers import open_network
 from grid_models.networks import Network, from_pandapower, write_network
 from grid_models.plots import distance_km
+from microbalance import SCHEMAS
 
 RURAL = "1-LV-rural1--0-sw"
+TWO_NODE = ("--placement", "two-node", "--bus", "bus 18")
+SHORT_CIRCUIT = ("--short-circuit", "--breaker", "12.66=20", "--converter-factor", "1.2")
 JUNE = ("--from", "2016-06-01", "--to", "2016-06-30")
+KEPT = {RURAL, "ieee33", "cigre_mv"}
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 # A Ctrl-C at the second checkpoint: the signal that a terminal would send, at an instant that can be told.
@@ -68,9 +73,8 @@ def _opened(name: str) -> Network:
 
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    monkeypatch.setattr(
-        grid_models.cli, "open_network", lambda name: (_opened if name in {RURAL, "ieee33"} else open_network)(name)
-    )
+    for module in (grid_models.cli, grid_models.command_line):
+        monkeypatch.setattr(module, "open_network", lambda name: (_opened if name in KEPT else open_network)(name))
 
     def run(*arguments: object) -> Said:
         monkeypatch.setattr(sys, "argv", ["microbalance", *map(str, arguments)])
@@ -205,6 +209,84 @@ def test_registered_plants_and_power_factor(call: Call, tmp_path: Path) -> None:
     assert "with registered MW" in call(*command, "--registered", plants).out
 
 
+def test_a_year_is_screened_proven_and_goes_on_after_a_stop(call: Call, tmp_path: Path) -> None:
+    checkpoint, plants, storage = tmp_path / "year", tmp_path / "plants.csv", tmp_path / "storage.csv"
+    plants.write_text("bus,mw\nLV1.101 Bus 2,0.02\n", encoding="utf-8")
+    storage.write_text("bus,mw\nLV1.101 Bus 2,0.03\n", encoding="utf-8")
+    command = ("grid", "hosting", RURAL, "--year", *JUNE, "--proofs", 3, "--json")
+    added = ("--registered", plants, "--storage", storage)
+    stopped = process("-c", STOPPED, checkpoint, *command, *added, "--checkpoint", checkpoint)
+    assert (stopped.status, stopped.out) == (1, "")
+    assert stopped.err.startswith("grid: stopped after ")
+    assert stopped.err.endswith(f"the same command goes on from {checkpoint}\n")
+    resumed = call(*command, *added, "--checkpoint", checkpoint).document
+    assert resumed == call(*command, *added).document
+    check_against_schema(call, "grid-hosting", resumed)
+    hours = resumed["hours"]
+    assert (resumed["quarter_hours"], hours["screened"], hours["missed"], hours["proven"]) == (2880, True, [], 3)
+    assert hours["searched"] < 100
+    row = next(row for row in resumed["buses"] if row["bus"] == "LV1.101 Bus 2")
+    assert row["capacity_mw"] - row["with_registered_mw"] == pytest.approx(0.02, rel=0.05)
+    assert row["with_storage_mw"] - row["with_registered_mw"] == pytest.approx(0.03, rel=0.05)
+    by_row = call("grid", "hosting", RURAL, "--row", row_of(row["at"]), "--row", 5000, "--json").document
+    assert [one["at"] for one in by_row["buses"] if one["bus"] == row["bus"]] == [row["at"]]
+    assert by_row["hours"] == {"screened": False, "searched": 2, "searches": 28, "missed": [], "proven": 14}
+    said = call(*command[:-1], *added)
+    assert "with storage MW" in said.out
+    assert "3 buses proven over all of them, which found 0 more" in said.out
+    other = call(*command, *added, "--checkpoint", checkpoint, "--power-factor", 0.95)
+    assert (other.status, len(other.err.splitlines())) == (2, 1)
+
+
+def test_plants_at_random_over_a_feeder(call: Call, tmp_path: Path) -> None:
+    picture, checkpoint = tmp_path / "feeder.svg", tmp_path / "draws"
+    command = ("grid", "hosting", "cigre_mv", "--load-scale", 0.3, "--placement", "feeder", "--size", 0.2, 1.0)
+    command += ("--behind", "Line 3-8", "--draws", 40)
+    document = call(*command, "--seed", 7, "--json", "--plot", picture, "--checkpoint", checkpoint).document
+    check_against_schema(call, "grid-hosting-placement", document)
+    assert document["sites"] == 5  # buses 7 to 11
+    assert [row["percent"] for row in document["quantiles"]] == [5, 50, 95]
+    totals = sorted(draw["mw"] for draw in document["draws"])
+    assert [row["mw"] for row in document["quantiles"]] == [totals[1], totals[19], totals[37]]
+    assert [row["draws"] for row in document["quantiles"]] == [2, 20, 38]
+    assert sum(row["draws"] for row in document["bindings"]) == 40
+    assert {"new plants that fit, all together (MW)", "40 draws, seed 7"} <= texts(picture)
+    again = call(*command, "--seed", 7, "--json", "--checkpoint", checkpoint).document
+    assert again == document
+    assert call(*command, "--seed", 8, "--json").document["draws"] != document["draws"]
+    assert "what stopped the draws" in call(*command, "--seed", 7).out
+    refused = call(*command, "--seed", 8, "--checkpoint", checkpoint)
+    assert (refused.status, len(refused.err.splitlines())) == (2, 1)
+
+
+def test_two_buses_together(call: Call, tmp_path: Path) -> None:
+    picture = tmp_path / "region.svg"
+    command = ("grid", "hosting", "cigre_mv", "--load-scale", 0.3, "--bus", "Bus 5", "--bus", "Bus 9")
+    both = (*command, "--placement", "two-node", "--angles", 5)
+    document = call(*both, "--json", "--plot", picture).document
+    check_against_schema(call, "grid-hosting-region", document)
+    assert (document["first"], document["second"], len(document["points"])) == ("Bus 5", "Bus 9", 5)
+    alone = call(*command, "--json").document["buses"]
+    ends = (document["points"][0]["first_mw"], document["points"][-1]["second_mw"])
+    assert ends == pytest.approx([row["capacity_mw"] for row in alone], rel=1e-3)
+    assert {"new plant at Bus 5 (MW)", "Line 2-3"} <= {text.strip() for text in texts(picture)}
+    assert "Bus 9 MW" in call(*both).out
+
+
+def test_stations_against_their_breakers(call: Call) -> None:
+    command = ("grid", "hosting", "cigre_mv", "--load-scale", 0.3, "--short-circuit", "--converter-factor", 1.2)
+    document = call(*command, "--breaker", "20=7.6", "--json").document
+    check_against_schema(call, "grid-hosting", document)
+    first, second = document["short_circuits"]
+    assert (first["station"], second["station"]) == ("Bus 1", "Bus 12")
+    for row in (first, second):
+        # At the very busbar a converter adds k S / (sqrt(3) U) to what there was.
+        assert row["with_plants_ka"] - row["without_ka"] == pytest.approx(1.2 * row["plant_mva"] / 3**0.5 / 20)
+        assert row["outcome"] == ("passed" if row["with_plants_ka"] <= 7.6 else "failed")
+    assert {first["outcome"], second["outcome"]} == {"passed", "failed"}
+    assert "breaker kA" in call(*command, "--breaker", "20=7.6").out
+
+
 # --- grade ------------------------------------------------------------------------------------------------------------
 
 
@@ -261,6 +343,12 @@ def test_problems_are_listed_and_errors_end_with_status_1(call: Call, county: An
         (("hosting", "ieee33", "--load-scale", "5"), "no solution before any plant"),
         (("hosting", "ieee33", "--registered", "nowhere.csv"), "nowhere.csv: No such file"),
         (("hosting", RURAL, "--row", "40000"), "rows 40000 to 40001"),
+        (("hosting", "ieee33", "--year"), "carries no profiles"),
+        (("hosting", "ieee33", "--storage", "nowhere.csv"), "nowhere.csv: No such file"),
+        (("hosting", "ieee33", "--behind", "line 1-9"), "no line or transformer is called 'line 1-9'"),
+        (("hosting", "ieee33", *SHORT_CIRCUIT), "feeding point 'substation' has no short-circuit power"),
+        (("hosting", "ieee33", "--placement", "feeder", "--size", "2", "1"), "plants of 2.0 to 1.0 MW"),
+        (("hosting", "ieee33", *TWO_NODE, "--bus", "bus 18"), "two buses apart"),
         (("grade", "ieee33"), "has no rating"),
         (("grade", RURAL, "--tau-max", "0"), "tau_max 0.0"),
     ],
@@ -279,8 +367,15 @@ def test_bad_input_gets_one_line_and_status_2(arguments: tuple[str, ...], words:
         (("grid", "powerflow", "ieee33", "--from", "2016-01-01"), "need --profiles"),
         (("grid", "hosting", "ieee33", "--row", "1", "--to", "2016-01-01"), "give one of them"),
         (("grid", "hosting", "ieee33", "--power-factor", "0"), "--power-factor 0.0"),
+        (("grid", "hosting", "ieee33", *TWO_NODE), "needs --bus twice"),
+        (("grid", "hosting", "ieee33", "--placement", "feeder"), "needs --size MIN MAX"),
+        (("grid", "hosting", "ieee33", "--placement", "feeder", "--year"), "do not go with --placement"),
+        (("grid", "hosting", "ieee33", "--bus", "bus 18", "--behind", "line 1-2"), "give one of them"),
+        (("grid", "hosting", "ieee33", "--checkpoint", "state"), "--checkpoint is for"),
+        (("grid", "hosting", "ieee33", "--short-circuit"), "needs --converter-factor and --breaker"),
+        (("grid", "hosting", "ieee33", *SHORT_CIRCUIT, "--breaker", "20"), "--breaker 20: not KV=KA"),
         (("grid", "grade", "ieee33", "--edition", "2030"), "2030"),
-        (("schema", "nosuch"), "no output 'nosuch'"),
+        (("schema", "nosuch"), "no document 'nosuch'"),
     ],
 )
 def test_a_wrong_command_line_gets_one_line_and_status_2(arguments: tuple[str, ...], words: str, call: Call) -> None:
@@ -331,8 +426,8 @@ def test_distance_takes_the_shorter_of_parallel_lines(county: Any) -> None:
 
 
 def test_the_schemas_are_listed(call: Call) -> None:
-    assert call("schema").out.split() == list(DOCUMENTS)
-    assert call("schema", "--json").document == {"outputs": list(DOCUMENTS)}
+    assert call("schema").out.split() == list(SCHEMAS)
+    assert call("schema", "--json").document == {"documents": list(SCHEMAS)}
     assert json.loads(call("schema", "grid-check").out)["$ref"] == "#/$defs/CheckDocument"
 
 

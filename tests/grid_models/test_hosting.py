@@ -23,12 +23,12 @@ from grid_models.power_flow import Engine, PowerFlow
 ENGINES = [Engine.NEWTON] if kernel_library() is None else [Engine.FIXED_POINT, Engine.NEWTON]
 
 
-def two_buses(v_max: float, max_i_ka: float = 99.0) -> Network:
+def two_buses(v_max: float, max_i_ka: float = 99.0, r_pu: float = 0.05, x_pu: float = 0.05) -> Network:
     """1 MVA base at 1 kV (so 1 ohm is 1 pu): r = x = 0.05 pu, V1 = 1."""
     net = pandapower.create_empty_network(name="two buses")
     first, second = (pandapower.create_bus(net, 1.0, name=name) for name in ("a", "b"))
     pandapower.create_ext_grid(net, first, name="grid")
-    pandapower.create_line_from_parameters(net, first, second, 1.0, 0.05, 0.05, 0.0, max_i_ka, name="line")
+    pandapower.create_line_from_parameters(net, first, second, 1.0, r_pu, x_pu, 0.0, max_i_ka, name="line")
     return from_pandapower(net, (VoltageBand(0.0, -0.5, v_max - 1.0),))
 
 
@@ -46,6 +46,21 @@ def test_two_buses_by_hand(v_max: float, expected_mw: float, engine: Engine) -> 
     assert found.capacity_mw[0] == pytest.approx(expected_mw, abs=5e-6)
     assert (found.kind, found.element, found.certified.tolist()) == ((BindingKind.VOLTAGE_HIGH,), ("b",), [True])
     assert found.limit[0] == pytest.approx(v_max * 1000)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_voltage_that_rises_and_falls_again_binds_where_it_rises(engine: Engine) -> None:
+    """r = 0.02, x = 0.2: v^4 - v^2 (1 + 2 r P) + (r^2 + x^2) P^2 = 0 at v = 1.003; the smaller root counts.
+
+    The larger plant that lets the voltage fall to its lower limit breaches nothing, and is no capacity.
+    """
+    network = two_buses(1.003, r_pu=0.02, x_pu=0.2)
+    v2 = 1.003**2
+    p_mw = min(np.roots([0.02**2 + 0.2**2, -2 * 0.02 * v2, v2**2 - v2]).real)
+    assert 0 < p_mw < 0.5
+    found = Hosting(PowerFlow(network, engine=engine)).capacity(*nothing(network))
+    assert (found.kind, found.element, found.certified.tolist()) == ((BindingKind.VOLTAGE_HIGH,), ("b",), [True])
+    assert found.capacity_mw[0] == pytest.approx(p_mw, rel=1e-3)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
