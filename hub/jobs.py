@@ -21,11 +21,14 @@ from hub.market.trades import Violation
 from hub.province import ProvinceClient
 from hub.schedule import Job
 from hub.store.counters import add_to_counters
+from hub.store.hosting import HostingOmission
 from hub.store.tables import ClearingRunRow, ExchangeScheduleRow
+from hub.usecases.assess_quarter import assess_quarter
 from hub.usecases.check_metered_state import check_metered_state
 from hub.usecases.close_day import close_operating_day
 from hub.usecases.load_county import County
 from hub.usecases.measure_energy import EnergyMeasurement
+from hub.usecases.metered_day import MeteredDay
 from hub.usecases.record_prices import (
     prices_of,
     record_day_ahead_prices,
@@ -83,6 +86,7 @@ class HubJobs:
         self._publisher = publisher
         self._span = span
         self._measurement = EnergyMeasurement()
+        self._metered_day = MeteredDay()
 
     def table(self) -> tuple[Job, ...]:
         """Return the jobs in the order in which they run."""
@@ -97,6 +101,7 @@ class HubJobs:
             Job("province-settlement", "province", self._settles, self._province_settlement),
             Job("metered-state", "check", self._settles, self._metered_state),
             Job("close-day", "close", self._day_ends, self._close_day),
+            Job("hosting", "assess", self._day_ends, self._assess_hosting),
             Job("report", "report", self._day_ends, self._report),
         )
 
@@ -168,8 +173,9 @@ class HubJobs:
     def _metered_state(self, session: Session, utc_s: int) -> None:
         interval = interval_from_utc_s(utc_s) - 1
         model = self._county.on(day_of_interval(interval))
-        violations = check_metered_state(session, model, self._measurement.of_interval(session, model, interval))
-        _keep(session, interval, violations, laws=())
+        measured = self._measurement.of_interval(session, model, interval)
+        _keep(session, interval, check_metered_state(session, model, measured), laws=())
+        self._metered_day.keep(model, measured)
 
     def _close_day(self, session: Session, utc_s: int) -> None:
         last = interval_from_utc_s(utc_s) - 1
@@ -180,6 +186,13 @@ class HubJobs:
         closed = close_operating_day(session, model, day=day, first=first, last=last)
         violations = [*closed.violations, *self._measurement.check_sums(model)]
         _keep(session, last, violations, laws=(7,))
+
+    def _assess_hosting(self, session: Session, utc_s: int) -> None:
+        first, last = self._span.day_part(interval_from_utc_s(utc_s) - 1)
+        model = self._county.on(day_of_interval(last))
+        outcome = assess_quarter(session, model, self._metered_day, first=first, last=last, closed_utc_s=utc_s)
+        if isinstance(outcome, HostingOmission):
+            logger.warning("no list of hosting capacity: %s: %s", outcome.reason, outcome.what)
 
     def _report(self, session: Session, utc_s: int) -> None:
         last = interval_from_utc_s(utc_s) - 1

@@ -39,6 +39,7 @@ from hub.store.jobs import last_job_utc_s
 from hub.store.parameters import save_parameters
 from hub.store.registry import load_registry
 from hub.store.schema import migrate
+from hub.usecases.hosting_parameters import KIND as HOSTING_KIND
 from hub.usecases.load_county import County
 from hub.usecases.open_accounts import open_accounts
 from hub.usecases.prepare_county import HUB_USER, check_unused, issue_credentials, load_county, read_credential
@@ -54,6 +55,21 @@ SESSION_PARAMETERS = {
     "price_cap_uyuan_per_kwh": 1_500_000,
     "price_tick_uyuan_per_kwh": 1_000,
     "lot_wh": 10,
+}
+HOSTING_VERSION = "hosting-demo-1"
+# What the illustrative county sets for its lists of hosting capacity, in force as long: noon is 11:30 to 12:30, and a
+# day of 23 hours is whole. tau_max: over the year of its profiles the plants reach 28.5 MW at most, of the 64.1 MW that
+# the registry's metering points may export. The power factors are examples of the field.
+HOSTING_PARAMETERS = {
+    "edition_year": 2025,
+    "tau_max_per_mille": 445,
+    "power_factor_per_mille": 950,
+    "plant_power_factor_per_mille": 1000,
+    "noon_from_minute": 690,
+    "noon_until_minute": 750,
+    "intervals_min": 92,
+    "read_min_per_mille": 950,
+    "critical_intervals_max": 12,
 }
 NETWORK_LIMITS = NetworkLimits(vm_min_upu=930_000, vm_max_upu=1_070_000, loading_max_mpercent=100_000)
 
@@ -84,13 +100,17 @@ def prepare_hub(settings: Settings, *, must_be_unused: bool = False) -> Prepared
             check_unused(engine)
         with Session(engine) as session:
             open_accounts(session, registry)
-            save_parameters(
-                session,
-                kind="session",
-                version_id=SESSION_VERSION,
-                effective_from_interval=first_interval_of_day(date(2016, 1, 1)),
-                values=SESSION_PARAMETERS,
-            )
+            for kind, version_id, values in (
+                ("session", SESSION_VERSION, SESSION_PARAMETERS),
+                (HOSTING_KIND, HOSTING_VERSION, HOSTING_PARAMETERS),
+            ):
+                save_parameters(
+                    session,
+                    kind=kind,
+                    version_id=version_id,
+                    effective_from_interval=first_interval_of_day(date(2016, 1, 1)),
+                    values=values,
+                )
             session.commit()
     finally:
         engine.dispose()

@@ -1,11 +1,11 @@
-"""Routes of hosting capacity: the published list as JSON, CSV and GeoJSON, older lists, what they follow from."""
+"""Routes of hosting capacity: the published list in three forms, older lists, their inputs, when the next one comes."""
 
 from typing import Annotated, Any, Literal, assert_never
 
 import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 from sqlmodel import Session
 
 from edge.contract.interval import iso_utc
@@ -17,7 +17,7 @@ from grid_models.capacity_list import (
     geojson_bytes,
 )
 from hub.api.conditional import JSON, json_response, kept_response
-from hub.api.context import ReadSession
+from hub.api.context import Context, ReadSession
 from hub.api.paging import CursorText, Limit, Page, decode_cursor, page_of
 from hub.api.problems import RESPONSES, unknown
 from hub.store.hosting import (
@@ -26,60 +26,24 @@ from hub.store.hosting import (
     read_assessment_inputs,
     read_assessments,
     read_capacity_list,
+    read_omissions,
 )
+from hub.store.hosting_tables import HostingUnit
+from hub.usecases.assess_quarter import next_assessment_utc_s
 
 router = APIRouter(tags=["network"], responses=RESPONSES)
 
-Grade = Literal["green", "yellow", "red"]
-CheckWord = Literal["passed", "failed", "not_assessed"]
 AssessedAt = Annotated[
     int | None,
     Query(ge=0, le=10**12, description="Instant of an assessment, UTC seconds; the newest if left out."),
 ]
+OMISSIONS_SHOWN = 10
 LIST_FORMS: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {"text/csv": {}, GEOJSON_MEDIA_TYPE: {}},
         "description": "The list in the form that was asked for.",
     }
 }
-
-
-class HostingUnit(BaseModel):
-    """One unit of the list; room is rounded down to kW, what uses room is rounded up.
-
-    connected_kw, registered_kw: distributed generation in the unit and below. capacity_min_kw, capacity_max_kw: what it
-    can carry by its own figures, without and with all planned storage. c1_kw = capacity_min - connected; c2_kw = C1 -
-    registered. open_c1_kw, open_c2_kw: what can be connected now, its superiors considered. hosting_kw: by AC power
-    flow. Null: not computed or not known.
-    """
-
-    unit: str = Field(examples=["A001"])
-    parent: str | None = Field(examples=["F1"])
-    kind: str = Field(examples=["AREA"])
-    elements: str
-    rated_kva: int
-    connected_kw: int
-    registered_kw: int
-    capacity_min_kw: int
-    capacity_max_kw: int
-    c1_kw: int
-    c2_kw: int
-    open_c1_kw: int
-    open_c2_kw: int
-    grade: Grade
-    limited_by: str
-    hosting_kw: int | None
-    hosting_element: str | None
-    hosting_limit: str | None
-    reverse_kw: int | None
-    reverse_load_mpercent: int | None
-    reverse_alert: bool | None
-    reverse_into_high_voltage: bool | None
-    short_circuit: CheckWord
-    voltage_deviation: CheckWord
-    harmonics: CheckWord
-    edition: str = Field(examples=["DL/T 2041-2025"])
-    assessed_at: str = Field(examples=["2026-04-01T00:00:00+08:00"])
 
 
 class Assessment(BaseModel):
@@ -90,6 +54,28 @@ class Assessment(BaseModel):
     county: str
     edition: str
     inputs_sha256: str
+
+
+class Omission(BaseModel):
+    """An operating day that was to give a list and did not. closed_at: its end. reason: a code; what: in words."""
+
+    closed_utc_s: int
+    closed_at: str
+    reason: str
+    what: str
+
+
+class HostingState(BaseModel):
+    """Whether there is a list, and when the next one comes. newest: null if there is none yet.
+
+    next_at: the end of the next operating day that may give a list. omissions: the days after the newest list that
+    were to give one and did not, newest first, at most ten.
+    """
+
+    newest: Assessment | None
+    next_utc_s: int
+    next_at: str
+    omissions: list[Omission]
 
 
 class HostingList(Assessment):
@@ -116,6 +102,23 @@ def get_hosting(
         case "geojson":
             return kept_response(request, geojson_bytes(features), GEOJSON_MEDIA_TYPE)
     assert_never(form)
+
+
+@router.get("/hosting/state")
+def get_hosting_state(context: Context, session: ReadSession) -> HostingState:
+    """Return when the newest list was made, when the next one is due, and which days gave none."""
+    newest = read_assessment(session, None)
+    next_utc_s = next_assessment_utc_s(newest, context.now_utc_s())
+    since_utc_s = 0 if newest is None else newest.assessed_at_utc_s
+    return HostingState(
+        newest=None if newest is None else Assessment.model_validate(_head_fields(newest)),
+        next_utc_s=next_utc_s,
+        next_at=iso_utc(next_utc_s),
+        omissions=[
+            Omission.model_validate({**vars(one), "closed_at": iso_utc(one.closed_utc_s)})
+            for one in read_omissions(session, since_utc_s=since_utc_s, limit=OMISSIONS_SHOWN)
+        ],
+    )
 
 
 @router.get("/hosting/assessments")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from grid_models.capacity_list import CapacityEntry
 from hub.market.trades import Party
 
 MODES = (1, 2, 3, 0)
@@ -264,6 +265,17 @@ class LawFigures:
 
 
 @dataclass(frozen=True)
+class HostingFigures:
+    """The newest list of hosting capacity at the day's end, as published: the county first, a unit before those below.
+
+    units: empty if there is no list yet. omitted: why this day, which was to give one, did not; "" if it was not to.
+    """
+
+    units: tuple[CapacityEntry, ...]
+    omitted: str
+
+
+@dataclass(frozen=True)
 class Provenance:
     """What the figures rest on.
 
@@ -313,6 +325,7 @@ class DayFigures:
     gap_rules: tuple[GapFigures, ...]
     gap_gateways: tuple[GapFigures, ...]
     laws: tuple[LawFigures, ...]
+    hosting: HostingFigures
     provenance: Provenance
 
     @property

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from edge.contract.interval import end_utc_s, iso_utc, label_of_interval
+from grid_models.capacity_list import CapacityEntry
+from grid_models.standard_2041 import Grade
 from hub.reports.day_charts import loss_chart, mode_chart, violation_chart
 from hub.reports.day_figures import STAGES, AccountFigures, DayFigures, GapFigures, IntervalFigures, VoltageLimits
 from hub.reports.day_overview import overview
@@ -31,11 +33,13 @@ Document = dict[str, Any]
 
 ROWS_SHOWN = 15
 BREACHES_SHOWN = 20
+TIGHTEST_SHOWN = 8
 WHOLE_ROWS_MAX, WHOLE_CHARACTERS_MAX = 24, 2500
 """A table up to this size is never broken over pages."""
 NEW_PAGES = frozenset({"intervals"})
 NARROW_PERCENT, WIDE_PERCENT = 62, 85
 """Widths of tables of few columns, so that the eye finds the number that belongs to a name."""
+GRADES = tuple(grade.value for grade in Grade)
 ACCOUNT_ORDER = (
     *("PROSUMER", "MICROGRID_OPERATOR", "INDEPENDENT_DG_DEVELOPER", "DSO_OWN_GENERATION", "USERS"),
     *("D_sup", "D_net", "operator", "province", "upper_grid", "loss_fund", "congestion", "rounding"),
@@ -56,6 +60,7 @@ def day_document(figures: DayFigures, language: str, limits: VoltageLimits | Non
         ("limited", _limited),
         ("data", _data),
         ("laws", _laws),
+        ("hosting", _hosting),
         ("intervals", _intervals),
         ("provenance", _provenance),
     )
@@ -432,6 +437,47 @@ def _laws(figures: DayFigures, words: Wording) -> Iterator[Document]:
     if shown:
         title = words.say("breachesTitle", shown=count(len(shown)), count=count(len(breaches)))
         yield _table([words.say(name) for name in ("what", "law", "interval")], shown, words=words, title=title)
+
+
+def _hosting(figures: DayFigures, words: Wording) -> Iterator[Document]:
+    units, omitted = figures.hosting.units, figures.hosting.omitted
+    kinds = dict.fromkeys(one.kind for one in units)
+    of_kind = {kind: [one.grade for one in units if one.kind == kind] for kind in kinds}
+    rows: list[list[Cell]] = [[words.named("kinds", kind), *_grade_counts(found)] for kind, found in of_kind.items()]
+    if rows:
+        rows.append([words.of("common.total"), *_grade_counts([one.grade for one in units])])
+    title = (
+        words.say("hostingGrades", at=units[0].assessed_at[:16].replace("T", " "), edition=units[0].edition)
+        if (units)
+        else words.of("hosting.none")
+    )
+    columns = [words.say("unitKind"), *(words.of(f"grades.{grade}") for grade in GRADES)]
+    note = words.say("hostingOmitted", reason=words.named("hostingOmissions", omitted)) if omitted else ""
+    yield _table(columns, rows, words=words, title=title, note=note, total=True, width=NARROW_PERCENT)
+    if units:
+        yield _tightest_table(units, words)
+
+
+def _grade_counts(grades: Sequence[str]) -> list[Cell]:
+    return [bad_if(grade == "red" and grade in grades, count(grades.count(grade))) for grade in GRADES]
+
+
+def _tightest_table(units: Sequence[CapacityEntry], words: Wording) -> Document:
+    """Return the units whose edges carried most reverse power of their rating, most first."""
+    known = [one for one in units if one.reverse_load_mpercent is not None]
+    shown = sorted(known, key=lambda one: -(one.reverse_load_mpercent or 0))[:TIGHTEST_SHOWN]
+    rows: list[list[Cell]] = [
+        [f"{one.unit} {words.named('kinds', one.kind)}", words.named("grades", one.grade), one.limited_by,
+         bad_if(bool(one.reverse_alert), percent_of_mpercent(one.reverse_load_mpercent)), count(one.c1_kw),
+         count(one.c2_kw), count(one.open_c1_kw), count(one.hosting_kw)]
+        for one in shown
+    ]  # fmt: skip
+    columns = [words.say("unit"), words.of("hosting.grade"), words.of("hosting.limitedShort")]
+    columns.append(words.of("hosting.reverse_load_mpercent"))
+    powers = ("c1Short", "c2Short", "openC1Short", "hostingShort")
+    columns += [f"{words.of(f'hosting.{name}')} {words.of('units.kw')}" for name in powers]
+    title = words.say("hostingTightest", shown=count(len(shown)), count=count(len(units)))
+    return _table(columns, rows, words=words, title=title, texts=(0, 1, 2))
 
 
 def _intervals(figures: DayFigures, words: Wording) -> Iterator[Document]:

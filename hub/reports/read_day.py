@@ -23,6 +23,7 @@ from hub.reports.day_figures import (
     DayFigures,
     FlowFigures,
     GapFigures,
+    HostingFigures,
     LawFigures,
     LimitedSeller,
     ModeFigures,
@@ -37,6 +38,7 @@ from hub.reports.day_figures import (
 )
 from hub.reports.read_intervals import Span, read_intervals, read_pair_sums
 from hub.settlement.transfers import TransferKind
+from hub.store.hosting import read_assessments, read_capacity_list, read_omission
 from hub.store.readings import registers_at
 from hub.store.registry import county_of
 from hub.store.tables import OrderStatus, RefusedKind
@@ -167,6 +169,7 @@ def read_day_figures(session: Session, county: CountyModel, *, first: int, last:
         gap_rules=_gaps(session, _GAPS_BY_RULE, span),
         gap_gateways=_gaps(session, _GAPS_BY_GATEWAY, span),
         laws=_laws(session, span),
+        hosting=_hosting(session, end_utc_s(last)),
         provenance=_provenance(session, span),
     )
 
@@ -371,6 +374,15 @@ def _laws(session: Session, span: Span) -> tuple[LawFigures, ...]:
     return tuple(
         LawFigures(law, checked.get(law, 0), tuple(breaches.get(law, ())))
         for law in sorted(checked.keys() | breaches.keys())
+    )
+
+
+def _hosting(session: Session, closed_utc_s: int) -> HostingFigures:
+    head = next(iter(read_assessments(session, before=closed_utc_s + 1, limit=1)), None)
+    features = [] if head is None else read_capacity_list(session, head.assessed_at_utc_s)
+    omission = read_omission(session, closed_utc_s)
+    return HostingFigures(
+        units=tuple(feature.entry for feature in features), omitted="" if omission is None else omission.reason
     )
 
 

@@ -7,7 +7,7 @@ from sqlmodel import Session, col, select
 
 from grid_models.capacity_list import ENTRY_FIELDS, CapacityEntry, CapacityFeature
 from hub.store.bulk import ColumnValues, insert_columns
-from hub.store.hosting_tables import HostingAssessmentRow, HostingCapacityRow
+from hub.store.hosting_tables import HostingAssessmentRow, HostingCapacityRow, HostingOmissionRow
 
 
 class AssessmentChangedError(ValueError):
@@ -22,6 +22,15 @@ class AssessmentHead:
     county: str
     edition: str
     inputs_sha256: str
+
+
+@dataclass(frozen=True)
+class HostingOmission:
+    """An operating day that was to give a list and did not. closed_utc_s: its end. reason: a code; what: in words."""
+
+    closed_utc_s: int
+    reason: str
+    what: str
 
 
 def save_assessment(
@@ -87,6 +96,29 @@ def read_assessment_inputs(session: Session, assessed_at_utc_s: int) -> str:
     """Return what an assessment that is there was computed from, as JSON."""
     instant = HostingAssessmentRow.assessed_at_utc_s
     return session.exec(select(HostingAssessmentRow.inputs).where(instant == assessed_at_utc_s)).one()
+
+
+def save_omission(session: Session, omission: HostingOmission) -> None:
+    """Write why a day gave no list; a day is asked once."""
+    session.add(HostingOmissionRow(**vars(omission)))
+    session.flush()
+
+
+def read_omissions(session: Session, *, since_utc_s: int, limit: int) -> list[HostingOmission]:
+    """Return at most `limit` days that gave no list and closed after the instant, the newest first."""
+    closed = col(HostingOmissionRow.closed_utc_s)
+    rows = session.exec(select(HostingOmissionRow).where(closed > since_utc_s).order_by(closed.desc()).limit(limit))
+    return [_omission(row) for row in rows]
+
+
+def read_omission(session: Session, closed_utc_s: int) -> HostingOmission | None:
+    """Return why the day that closed at the instant gave no list, None if it gave one or was not to."""
+    row = session.get(HostingOmissionRow, closed_utc_s)
+    return None if row is None else _omission(row)
+
+
+def _omission(row: HostingOmissionRow) -> HostingOmission:
+    return HostingOmission(row.closed_utc_s, row.reason, row.what)
 
 
 def _head(row: HostingAssessmentRow) -> AssessmentHead:

@@ -20,7 +20,7 @@ def save_parameters(
 ) -> None:
     """Write one version; writing the same version again changes nothing.
 
-    :param kind: "session" or "price"; versions of a kind follow each other
+    :param kind: "session", "hosting" or "price"; versions of a kind follow each other
     :param values: parameter name, unit last -> value
     :raises ParametersChangedError: if the version is there with other values
     """

@@ -84,6 +84,24 @@ class Distortion(msgspec.Struct, frozen=True):
     place: str
 
 
+class MeasuredOn(msgspec.Struct, frozen=True, kw_only=True):
+    """The operating day that inputs were measured on; intervals stand as their labels, "00:15".."24:00".
+
+    intervals: those of reverse power and voltages; noon: of load and other generation; critical: of hosting. left_out:
+    interval -> why it is not among them. estimated_max: the most market meters, of market_meters, for which a rule
+    stands in in one of the intervals. parameter_version: of what the county sets.
+    """
+
+    day: str
+    intervals: tuple[str, ...]
+    noon: tuple[str, ...]
+    critical: tuple[str, ...]
+    left_out: Mapping[str, str]
+    market_meters: int
+    estimated_max: int
+    parameter_version: str
+
+
 class AssessmentInputs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an assessment takes beside registry and network; the mappings go by unit id, powers are MW.
 
@@ -94,6 +112,7 @@ class AssessmentInputs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     Of a unit's edge: reverse_max_mw: largest active power to the parent in the period, negative if it always imports;
     arrangement: where it is not the usual one; short_circuit, voltage_deviation, harmonics: what was measured or
     computed; hosting: by AC power flow. system_share_mw: the county's share by the yearly system calculation.
+    measured_on: where they were measured, None: nobody says.
     """
 
     load_mw: Mapping[str, float] = {}
@@ -113,6 +132,7 @@ class AssessmentInputs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     parameters_2019: Parameters2019 = Parameters2019()
     parameters_2025: Parameters2025 | None = None
     editions: tuple[EffectiveEdition, ...] = EDITIONS
+    measured_on: MeasuredOn | None = None
 
 
 def assess_hosting(

@@ -10,7 +10,7 @@ from sqlmodel import Session
 from edge.contract.interval import end_utc_s, start_utc_s
 from edge.contract.messages import BATTERY_CHARGE, BATTERY_DISCHARGE, CHANNELS, EXPORT, GENERATION, IMPORT
 from edge.contract.registry import MeterKind
-from hub.market.trades import Int64Array
+from hub.market.trades import BoolArray, Int64Array
 from hub.store.counters import read_counters
 from hub.store.readings import registers_at
 from hub.usecases.hash_result import hash_result
@@ -110,10 +110,9 @@ def energy_totals_wh(session: Session, county: CountyModel, *, first: int, last:
     end = registers_at(session, end_utc_s(last), n_meters)
     known = start.present & end.present & county.channel_present
     energy = dict(zip(CHANNELS, np.where(known, end.values - start.values, 0).T, strict=True))
-    kinds = [point.kind for point in county.registry.metering_points]
-    elementary = np.array([kind in ELEMENTARY_KINDS for kind in kinds])
+    elementary = is_elementary(county)
     charge, discharge = energy[BATTERY_CHARGE], energy[BATTERY_DISCHARGE]
-    generation = _generation_wh(county, energy, kinds)
+    generation = generation_wh(county, energy)
     load = energy[IMPORT] - energy[EXPORT] + generation + discharge - charge
     gateway = county.gateway_meter
     totals = {
@@ -129,8 +128,17 @@ def energy_totals_wh(session: Session, county: CountyModel, *, first: int, last:
     return {**totals, "loss_wh": supplied - used}
 
 
-def _generation_wh(county: CountyModel, energy: Mapping[str, Int64Array], kinds: list[MeterKind]) -> Int64Array:
-    """Return what each metering point generated: its generation register, or its export where it only generates."""
+def is_elementary(county: CountyModel) -> BoolArray:
+    """Return which metering points hold no other one behind them, shape (n_meters,)."""
+    return np.array([point.kind in ELEMENTARY_KINDS for point in county.registry.metering_points], dtype=np.bool_)
+
+
+def generation_wh(county: CountyModel, energy: Mapping[str, Int64Array]) -> Int64Array:
+    """Return what each metering point generated: its generation register, or its export where it only generates.
+
+    :param energy: channel -> energy of each metering point
+    """
+    kinds = [point.kind for point in county.registry.metering_points]
     metered = county.channel_present[:, CHANNELS.index(GENERATION)]
     battery = county.channel_present[:, CHANNELS.index(BATTERY_DISCHARGE)]
     only_generates = np.array([kind is MeterKind.GENERATOR for kind in kinds]) & ~battery

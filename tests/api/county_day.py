@@ -12,7 +12,7 @@ from datetime import date
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from edge.contract.interval import end_utc_s, first_interval_of_day, position_in_day, start_utc_s
+from edge.contract.interval import end_utc_s, first_interval_of_day, iso_utc, position_in_day, start_utc_s
 from edge.contract.messages import EXPORT, IMPORT
 from edge.contract.registry import (
     BalanceUnit,
@@ -27,10 +27,12 @@ from edge.contract.registry import (
     UnitKind,
     UserCategory,
 )
+from grid_models.capacity_list import CapacityEntry, CapacityFeature
 from hub.market.trades import Party, TradeSide
 from hub.store.bulk import insert_columns, insert_rows
 from hub.store.counters import add_to_counters
 from hub.store.gateways import save_gateway_states
+from hub.store.hosting import AssessmentHead, save_assessment
 from hub.store.jobs import mark_job_done
 from hub.store.orders import insert_orders
 from hub.store.quarantine import Refusal, save_refusals
@@ -286,6 +288,53 @@ def write_day(engine: Engine, *, settled: int, cleared: int, refused: bool = Tru
             write_statements(session, there, DAY, FIRST, FIRST + 95)
         session.commit()
     return there
+
+
+def assess(session: Session, there: County, assessed_at_utc_s: int) -> None:
+    """Write a list of hosting capacity: the first feeder is full, the second has promised what it had left."""
+    inputs = f'{{"assessed": {assessed_at_utc_s}}}'
+    digest = hashlib.sha256(inputs.encode()).hexdigest()
+    head = AssessmentHead(assessed_at_utc_s, there.registry.county, "DL/T 2041-2025", digest)
+    units = there.registry.units
+    save_assessment(session, head, inputs, tuple(_capacity(unit, place, head) for place, unit in enumerate(units)))
+
+
+def _capacity(unit: BalanceUnit, place: int, head: AssessmentHead) -> CapacityFeature:
+    feeder = unit.unit_id if unit.kind is UnitKind.FEEDER else unit.parent_id
+    c1_kw = -310 - place if feeder == "F1" else 4_000 - 37 * place
+    registered_kw = c1_kw + 20 if feeder == "F2" else 0
+    grade = {"F1": "red", "F2": "yellow"}.get(feeder or "", "green")
+    is_known = unit.parent_id is not None
+    entry = CapacityEntry(
+        unit=unit.unit_id,
+        parent=unit.parent_id,
+        kind=unit.kind.value,
+        elements=" + ".join(unit.elements),
+        rated_kva=160,
+        connected_kw=800 + place,
+        registered_kw=registered_kw,
+        capacity_min_kw=800 + place + c1_kw,
+        capacity_max_kw=800 + place + c1_kw,
+        c1_kw=c1_kw,
+        c2_kw=c1_kw - registered_kw,
+        open_c1_kw=max(c1_kw, 0),
+        open_c2_kw=max(c1_kw - registered_kw, 0),
+        grade=grade,
+        limited_by=(feeder or unit.unit_id) if grade != "green" else unit.unit_id,
+        hosting_kw=7 * place if is_known else None,
+        hosting_element="LV07.201 Bus 12" if is_known else None,
+        hosting_limit="voltage-high 428 V" if is_known else None,
+        reverse_kw=12 * place,
+        reverse_load_mpercent=91_250 - 1000 * place if grade == "red" else 30_000 + place,
+        reverse_alert=grade == "red",
+        reverse_into_high_voltage=False,
+        short_circuit="not_assessed",
+        voltage_deviation="failed" if place == 8 else "passed",
+        harmonics="not_assessed",
+        edition=head.edition,
+        assessed_at=iso_utc(head.assessed_at_utc_s),
+    )
+    return CapacityFeature(entry, None)
 
 
 def root_price(interval: int) -> int:

@@ -13,11 +13,13 @@ from edge.contract.interval import iso_utc
 from grid_models.capacity_list import ENTRY_FIELDS, CapacityEntry, CapacityFeature
 from hub.api.hosting_routes import HostingUnit
 from hub.store.engine import open_engine, sqlite_url
-from hub.store.hosting import AssessmentHead, save_assessment
+from hub.store.hosting import AssessmentHead, HostingOmission, save_assessment, save_omission
 from hub.store.schema import migrate
 
 PATH = "/api/v1/hosting"
-SPRING, SUMMER = 1_774_972_800, 1_782_835_200
+SPRING, SUMMER, AUTUMN = 1_774_972_800, 1_782_835_200, 1_790_784_000
+DAY_ENDS = 1_463_500_800
+"""The end of the operating day at whose noon the hub of these tests stands."""
 PLACE = '{"type":"Point","coordinates":[113.1,23.0]}'
 
 
@@ -158,6 +160,40 @@ def test_a_hub_without_an_assessment_says_so(client_of, empty_url):
     client = client_of(empty_url)
     assert client.get(PATH).json()["type"] == "urn:microbalance:problem:unknown-assessment"
     assert client.get(f"{PATH}/assessments").json() == {"items": [], "next_cursor": None}
+
+
+def test_the_next_list_is_announced_with_the_newest(client):
+    state = client.get(f"{PATH}/state").json()
+    assert state["newest"]["assessed_at_utc_s"] == SUMMER
+    assert (state["next_at"], state["next_utc_s"]) == ("2026-10-01T00:00:00+08:00", AUTUMN)
+    assert state["omissions"] == []
+
+
+def test_a_hub_without_a_list_says_when_it_comes_and_which_days_gave_none(client_of, tmp_path):
+    url = sqlite_url(tmp_path / "hub.db")
+    migrate(url)
+    client = client_of(url)
+    day_s = 86_400
+    assert client.get(f"{PATH}/state").json() == {
+        "newest": None,
+        "next_utc_s": DAY_ENDS,
+        "next_at": "2016-05-18T00:00:00+08:00",
+        "omissions": [],
+    }
+    engine = open_engine(url)
+    with Session(engine) as session:
+        for days in (2, 1):
+            save_omission(session, HostingOmission(DAY_ENDS - days * day_s, "day-not-whole", f"{days} days ago"))
+        session.commit()
+    state = client.get(f"{PATH}/state").json()
+    assert [one["what"] for one in state["omissions"]] == ["1 days ago", "2 days ago"]
+    assert state["omissions"][0]["closed_at"] == "2016-05-17T00:00:00+08:00"
+    with Session(engine) as session:
+        head = AssessmentHead(DAY_ENDS - day_s, "demo", "DL/T 2041-2025", hashlib.sha256(b"{}").hexdigest())
+        save_assessment(session, head, "{}", features(DAY_ENDS - day_s))
+        session.commit()
+    engine.dispose()
+    assert client.get(f"{PATH}/state").json()["omissions"] == [], "what came before the newest list is over"
 
 
 def test_the_description_has_the_fields_of_the_list(client):

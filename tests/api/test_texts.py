@@ -8,6 +8,7 @@ import pytest
 from edge.contract.registry import SaleMode, SellerClass, SupplyMode, UnitKind
 from grid_models.capacity_list import ENTRY_FIELDS
 from grid_models.connection_gate import ConnectionOutcome, WaitingReason
+from grid_models.hosting import BindingKind
 from grid_models.standard_2041 import Grade
 from grid_models.standard_checks import Check
 from hub.market.order_rules import OrderRefusal
@@ -19,6 +20,7 @@ from hub.store.read_days import STAGES
 from hub.store.tables import RefusedKind
 from hub.texts import LANGUAGES, load_texts, text
 from hub.usecases.admit_readings import ReadingRefusal
+from hub.usecases.gather_assessment_inputs import OmissionReason
 from hub.usecases.record_responses import ResponseRefusal
 
 
@@ -65,6 +67,8 @@ def test_both_languages_have_the_same_keys_and_fill_ins():
         ("stages", STAGES),
         ("modes", ["0", "1", "2", "3"]),
         ("hosting", ENTRY_FIELDS),
+        ("hostingOmissions", [reason.value for reason in OmissionReason]),
+        ("hostingLimits", [kind.value for kind in BindingKind]),
         ("grades", [grade.value for grade in Grade]),
         ("checks", [check.value for check in Check]),
         ("checkOutcomes", ["passed", "failed", "not_assessed"]),

@@ -19,6 +19,7 @@ from hub.api.context import NetworkLimits
 from hub.api.events import EventStream, Stage, StageEvent
 from hub.console import STATIC_FILES
 from hub.store.engine import open_engine, sqlite_url
+from hub.store.hosting import HostingOmission, save_omission
 from hub.store.schema import migrate
 
 HERE = Path(__file__).parent
@@ -73,6 +74,19 @@ class RunningHub:
             self.days.settle(session, self.there, self.days.FIRST + position)
             session.commit()
         self.announce(Stage.SETTLED, position)
+
+    def assess(self, assessed_at_utc_s: int) -> None:
+        """Save a list of hosting capacity and announce that there is something to read."""
+        with Session(self.engine) as session:
+            self.days.assess(session, self.there, assessed_at_utc_s)
+            session.commit()
+        self.announce(Stage.READ, self.at)
+
+    def omit(self, omission: HostingOmission) -> None:
+        """Save that a day gave no list."""
+        with Session(self.engine) as session:
+            save_omission(session, omission)
+            session.commit()
 
     def announce(self, stage: Stage, position: int) -> None:
         interval = self.days.FIRST + position

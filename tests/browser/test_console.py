@@ -8,11 +8,15 @@ from playwright.sync_api import expect
 from sqlmodel import Session
 
 from edge.contract.interval import label_of_interval, start_utc_s
+from hub.api.events import Stage
+from hub.store.hosting import HostingOmission
 
 PICTURES = os.environ.get("CONSOLE_PICTURES")
 """Folder for a picture of each screen; none are written if it is not set."""
 
 LANGUAGES = ("zh-CN", "en")
+LIST_AT = 1_463_500_800
+"""The end of the operating day, 18 May 2016 00:00 (UTC+8)."""
 COLOURED = """
 () => [...document.querySelectorAll('body *')].flatMap(element => {
   const style = getComputedStyle(element);
@@ -91,6 +95,83 @@ def test_statements(hub_of, open_page, language):
     assert sum(round(amount * 100) for amount in amounts) == round(total * 100)
     assert page.url.endswith("#/statements/P00003")
     picture(page, f"statements-{language}")
+    satisfied(watched, hub)
+
+
+@pytest.mark.parametrize(("language", "colours"), [("zh-CN", "light"), ("en", "dark")])
+def test_hosting(hub_of, open_page, language, colours):
+    hub = hub_of(settled=10, cleared=2, refused=False)
+    hub.assess(LIST_AT)
+    watched = open_page(hub, "hosting", language, colours=colours)
+    page = watched.page
+    rows = page.locator("[data-panel=hosting] .vtable-row")
+    expect(rows).to_have_count(26)
+    expect(page.locator("[data-figure=assessed]")).to_contain_text("2016-05-18 00:00 · DL/T 2041-2025")
+    # A grade is a letter beside its colour, and what is normal has none.
+    letters = page.locator("[data-panel=hosting] .grade .letter").all_inner_texts()
+    assert sorted(set(letters)) == sorted(("绿", "黄", "红") if language == "zh-CN" else ("G", "Y", "R"))
+    coloured = {one.split()[1] for one in page.evaluate(COLOURED) if one.startswith("grade ")}
+    assert coloured == {"yellow", "red"}
+    rows.nth(2).click()
+    expect(page.locator("[data-panel=unit]")).to_contain_text("MV1.101 Line 1")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    picture(page, f"hosting-{language}-{colours}")
+    satisfied(watched, hub)
+
+
+def test_the_list_is_filtered_sorted_and_downloaded(hub_of, open_page):
+    hub = hub_of(settled=10, cleared=2)
+    hub.assess(LIST_AT)
+    watched = open_page(hub, "hosting", "en")
+    page, panel = watched.page, watched.page.locator("[data-panel=hosting]")
+    units = panel.locator(".vtable-row > span:first-child")
+    expect(units).to_have_count(26)
+    panel.get_by_role("button", name="red 6").click()
+    expect(units).to_have_count(6)
+    panel.get_by_role("button", name="Area").click()
+    assert [text.split()[0] for text in units.all_inner_texts()] == ["A001", "A002", "A003", "A004", "A005"]
+    panel.get_by_role("button", name="C1", exact=True).click()
+    assert [text.split()[0] for text in units.all_inner_texts()] == ["A001", "A002", "A003", "A004", "A005"]
+    panel.get_by_role("button", name="C1 ▾").click()
+    assert [text.split()[0] for text in units.all_inner_texts()] == ["A005", "A004", "A003", "A002", "A001"]
+    panel.get_by_role("searchbox").fill("A00")
+    panel.get_by_role("button", name="yellow 6").click()
+    expect(units).to_have_count(4)
+    for name, kind in (("CSV", "csv"), ("GeoJSON", "geojson")):
+        with page.expect_download() as download:
+            page.get_by_role("link", name=name, exact=True).click()
+        assert download.value.suggested_filename == f"hosting-demo-2016-05-18.{kind}"
+    satisfied(watched, hub)
+
+
+def test_an_older_list_stands_as_it_was(hub_of, open_page):
+    hub = hub_of(settled=10, cleared=2)
+    hub.assess(LIST_AT)
+    page = open_page(hub, "hosting").page
+    choice = page.locator("select")
+    expect(choice.locator("option")).to_have_count(1)
+    hub.assess(LIST_AT + 86_400 * 44)  # the next quarter's comes while the reader looks on
+    expect(page.locator("[data-figure=assessed]")).to_contain_text("2016-07-01 00:00")
+    choice.select_option(str(LIST_AT))
+    expect(page.locator("[data-figure=assessed]")).to_contain_text("2016-05-18 00:00")
+    assert page.url.endswith(f"#/hosting/{LIST_AT}")
+    page.goto(f"{hub.address}/#/hosting/77")
+    expect(page.locator("[data-panel=none]")).to_contain_text("没有该日期的清单")
+
+
+def test_a_hub_without_a_list_says_when_it_comes_and_why_a_day_gave_none(hub_of, open_page):
+    hub = hub_of(settled=10, cleared=2)
+    watched = open_page(hub, "hosting", "en")
+    page, panel = watched.page, watched.page.locator("[data-panel=none]")
+    expect(panel).to_contain_text("No assessment of hosting capacity yet")
+    expect(panel).to_contain_text("2016-05-18 00:00 (UTC+8)")
+    picture(page, "hosting-none")
+    hub.omit(HostingOmission(LIST_AT - 86_400, "noon-not-measured", "0 of 4 intervals"))
+    hub.announce(Stage.READ, 11)
+    expect(panel.locator(".mark.nodata")).to_have_text("✕Days that gave no list")
+    expect(panel.locator("li")).to_contain_text("2016-05-17 00:00 · the typical noon was not measured")
+    hub.assess(LIST_AT)
+    expect(page.locator("[data-panel=hosting] .vtable-row")).to_have_count(26)
     satisfied(watched, hub)
 
 

@@ -3,6 +3,7 @@ import io
 import subprocess
 import sys
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 
@@ -10,17 +11,21 @@ import pytest
 from pypdf import PdfReader
 from sqlmodel import Session
 
-from hub.reports.day_figures import DayFigures, LawFigures, VoltageLimits
+from edge.contract.interval import end_utc_s, iso_utc
+from grid_models.capacity_list import CapacityEntry, CapacityFeature
+from hub.reports.day_figures import DayFigures, HostingFigures, LawFigures, VoltageLimits
 from hub.reports.day_report import TEMPLATE, report_files, write_day_report
 from hub.reports.day_sections import day_document
 from hub.reports.day_tables import TABLES
 from hub.reports.glyphs import MissingGlyphError
+from hub.reports.read_day import read_day_figures
 from hub.reports.typesetting import ReportError, typeset
 from hub.store.engine import open_engine
+from hub.store.hosting import AssessmentHead, save_assessment
 from hub.texts import LANGUAGES, load_texts
 from hub.usecases.load_county import CountyModel
 
-SECTIONS = ("energy", "modes", "accounts", "limits", "limited", "data", "laws", "intervals", "provenance")
+SECTIONS = ("energy", "modes", "accounts", "limits", "limited", "data", "laws", "hosting", "intervals", "provenance")
 LIMITS = VoltageLimits(vm_min_upu=930_000, vm_max_upu=1_070_000)
 
 
@@ -155,6 +160,65 @@ def test_what_is_abnormal_is_named_on_page_one(figures: DayFigures) -> None:
     assert "account 线路 [U+9F98]: off by 5" in "\n".join(pages)
     assert "Highest and lowest voltage" in pages[0]  # the charts give way, page one stays one page
     assert "Energy balance" in pages[1]
+
+
+def test_the_newest_list_of_hosting_capacity_is_summed_up(
+    migrated_sqlite_url: str, county: CountyModel, filled_day: ModuleType
+) -> None:
+    closed_utc_s = end_utc_s(filled_day.LAST)
+    engine = open_engine(migrated_sqlite_url)
+    with Session(engine) as session:
+        for days, rooms in ((90, (9, 9, 9)), (0, (3_000, -7, 40)), (-90, (5, 5, 5))):
+            at = closed_utc_s - days * 86_400
+            head = AssessmentHead(at, "demo", "DL/T 2041-2025", sha256(b"{}").hexdigest())
+            features = (
+                capacity(unit, place, rooms[place], at) for place, unit in enumerate(("county", "A001", "A002"))
+            )
+            save_assessment(session, head, "{}", tuple(features))
+        figures = read_day_figures(session, county, first=filled_day.FIRST, last=filled_day.LAST)
+    engine.dispose()
+    figures = replace(figures, intervals=figures.intervals[:8])
+    found = " ".join(" ".join(pages_of(pdf_of(figures, "en"))).split())
+    assert "Units by grade (2016-05-18 00:00, DL/T 2041-2025)" in found
+    assert "Kind of unit green yellow red County 1 0 0 Area 1 0 ▲ 1 Total 2 0 ▲ 1" in found
+    assert "The highest reverse loads (3 of 3)" in found
+    assert "A002 Area green A002 ▲ 92.0 40 40 40 — A001 Area red A001 ▲ 91.0 −7 −7 0 —" in found
+    none = replace(figures, hosting=HostingFigures((), "noon-not-measured"))
+    found = " ".join(" ".join(pages_of(pdf_of(none, "en"))).split())
+    assert "No assessment of hosting capacity yet This day gave no list: the typical noon was not measured." in found
+
+
+def capacity(unit: str, place: int, c1_kw: int, assessed_at_utc_s: int) -> CapacityFeature:
+    entry = CapacityEntry(
+        unit=unit,
+        parent="county" if place else None,
+        kind="AREA" if place else "COUNTY",
+        elements="",
+        rated_kva=630,
+        connected_kw=0,
+        registered_kw=0,
+        capacity_min_kw=max(c1_kw, 0),
+        capacity_max_kw=max(c1_kw, 0),
+        c1_kw=c1_kw,
+        c2_kw=c1_kw,
+        open_c1_kw=max(c1_kw, 0),
+        open_c2_kw=max(c1_kw, 0),
+        grade="green" if c1_kw > 0 else "red",
+        limited_by=unit,
+        hosting_kw=None,
+        hosting_element=None,
+        hosting_limit=None,
+        reverse_kw=0,
+        reverse_load_mpercent=90_000 + 1000 * place,
+        reverse_alert=place > 0,
+        reverse_into_high_voltage=False,
+        short_circuit="not_assessed",
+        voltage_deviation="passed",
+        harmonics="not_assessed",
+        edition="DL/T 2041-2025",
+        assessed_at=iso_utc(assessed_at_utc_s),
+    )
+    return CapacityFeature(entry, None)
 
 
 def test_a_day_without_any_result_still_has_a_report(

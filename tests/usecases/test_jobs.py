@@ -21,6 +21,7 @@ NAMES = (
     "province-settlement",
     "metered-state",
     "close-day",
+    "hosting",
     "report",
 )
 
@@ -60,7 +61,7 @@ def test_each_instant_has_its_jobs(undisturbed):
         0: gate,
         1: gate | settling,
         2: settling,
-        3: settling | {"close-day", "report"},
+        3: settling | {"close-day", "hosting", "report"},
     }
     assert market.publisher.results == [market.first, market.first + 1, market.first + 2]
     assert market.publisher.reports == [(market.first, market.last)]

@@ -14,12 +14,17 @@ const BASE = new URL("api/v1/", document.baseURI);
 
 export type Query = Record<string, string | number | null | undefined>;
 
-export async function read<T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> {
+/** Where a document stands; what is empty in the query is left out. */
+export function documentAddress(path: string, query: Query = {}): string {
   const address = new URL(path, BASE);
   for (const [name, value] of Object.entries(query)) {
     if (value !== null && value !== undefined && value !== "") address.searchParams.set(name, String(value));
   }
-  const response = await fetch(address, { headers: { accept: "application/json" }, ...(signal ? { signal } : {}) });
+  return address.href;
+}
+
+export async function read<T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> {
+  const response = await fetch(documentAddress(path, query), { headers: { accept: "application/json" }, ...(signal ? { signal } : {}) });
   if (response.ok) return (await response.json()) as T;
   const problem = (await response.json().catch(() => null)) as { type?: string; detail?: string } | null;
   throw new ProblemError(response.status, problem?.type ?? "about:blank", problem?.detail ?? response.statusText);

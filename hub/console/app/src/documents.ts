@@ -265,6 +265,58 @@ export interface Statement extends StatementSummary {
   }[];
 }
 
+export type Grade = "green" | "yellow" | "red";
+export type CheckWord = "passed" | "failed" | "not_assessed";
+
+export interface HostingUnit {
+  unit: string;
+  parent: string | null;
+  kind: string;
+  elements: string;
+  rated_kva: number;
+  connected_kw: number;
+  registered_kw: number;
+  capacity_min_kw: number;
+  capacity_max_kw: number;
+  c1_kw: number;
+  c2_kw: number;
+  open_c1_kw: number;
+  open_c2_kw: number;
+  grade: Grade;
+  limited_by: string;
+  hosting_kw: number | null;
+  hosting_element: string | null;
+  hosting_limit: string | null;
+  reverse_kw: number | null;
+  reverse_load_mpercent: number | null;
+  reverse_alert: boolean | null;
+  reverse_into_high_voltage: boolean | null;
+  short_circuit: CheckWord;
+  voltage_deviation: CheckWord;
+  harmonics: CheckWord;
+  edition: string;
+  assessed_at: string;
+}
+
+export interface Assessment {
+  assessed_at_utc_s: number;
+  assessed_at: string;
+  county: string;
+  edition: string;
+  inputs_sha256: string;
+}
+
+export interface HostingList extends Assessment {
+  items: HostingUnit[];
+}
+
+export interface HostingState {
+  newest: Assessment | null;
+  next_utc_s: number;
+  next_at: string;
+  omissions: { closed_utc_s: number; closed_at: string; reason: string; what: string }[];
+}
+
 export interface Page<T> {
   items: T[];
   next_cursor: string | null;

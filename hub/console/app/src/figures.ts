@@ -34,6 +34,11 @@ export function mwh(wh: number | null | undefined, decimals = 3): string | null 
   return wh === null || wh === undefined ? null : scaled(wh, 6, decimals);
 }
 
+/** A whole number of kW. */
+export function kw(value: number | null | undefined): string | null {
+  return value === null || value === undefined ? null : scaled(value, 0, 0);
+}
+
 /** The same with a sign in front of positive values too. */
 export function signed(text: string | null): string | null {
   return text === null || text.startsWith(MINUS) || /^[0.,]*$/.test(text) ? text : "+" + text;
@@ -48,4 +53,9 @@ export function isZero(text: string): boolean {
 export function clock(utcS: number, withSeconds = false): string {
   const iso = new Date((utcS + 8 * 3600) * 1000).toISOString();
   return iso.slice(11, withSeconds ? 19 : 16);
+}
+
+/** "2026-04-01T00:00:00+08:00" -> "2026-04-01 00:00". */
+export function localMinute(iso: string): string {
+  return iso.slice(0, 16).replace("T", " ");
 }

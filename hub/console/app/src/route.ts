@@ -1,8 +1,9 @@
-// Where the reader is: #/overview, #/market/1625632, #/statements/P00001. The address is the state, so it can be kept.
+// Where the reader is: #/overview, #/market/1625632, #/statements/P00001, #/hosting/1463500800. The address is the state, so it can be kept.
 
 import { computed, ref } from "vue";
 
-export type Screen = "overview" | "market" | "statements";
+export const SCREENS = ["overview", "market", "statements", "hosting"] as const;
+export type Screen = (typeof SCREENS)[number];
 
 const hash = ref(location.hash);
 window.addEventListener("hashchange", () => {
@@ -11,10 +12,7 @@ window.addEventListener("hashchange", () => {
 
 const parts = computed(() => hash.value.replace(/^#\/?/, "").split("/").map(decodeURIComponent));
 
-export const screen = computed<Screen>(() => {
-  const name = parts.value[0];
-  return name === "market" || name === "statements" ? name : "overview";
-});
+export const screen = computed<Screen>(() => SCREENS.find((name) => name === parts.value[0]) ?? "overview");
 
 export const chosen = computed<string | null>(() => parts.value[1] || null);
 

@@ -12,9 +12,11 @@ const STORED = "microbalance.language";
 function areas(texts: typeof zh) {
   const { app, common, units, stages, modes, sides, parties, kinds, accounts, refused, reasons, causes } = texts;
   const { outcomes, supply, sale, lines, roles, violations, violationStages, overview, market, statements } = texts;
+  const { hosting, hostingOmissions, hostingLimits, grades, checkOutcomes } = texts;
   return {
     ...{ app, common, units, stages, modes, sides, parties, kinds, accounts, refused, reasons, causes, outcomes },
     ...{ supply, sale, lines, roles, violations, violationStages, overview, market, statements },
+    ...{ hosting, hostingOmissions, hostingLimits, grades, checkOutcomes },
   };
 }
 
