@@ -87,6 +87,53 @@ def amount_line(
     )
 
 
+def priced_lines(
+    rows: Iterable[tuple[str, str, str, int, int]],
+    *,
+    rule_version: str,
+    price_versions: tuple[str, ...] = (),
+    detail: str = "",
+) -> list[RuleLine]:
+    """Return a line a row of (component, payer, payee, Wh, micro-yuan/kWh), rows without energy left out."""
+    return [
+        priced_line(
+            component,
+            payer=payer,
+            payee=payee,
+            quantity=quantity,
+            price_uyuan=price,
+            rule_version=rule_version,
+            price_versions=price_versions,
+            detail=detail,
+        )
+        for component, payer, payee, quantity, price in rows
+        if quantity
+    ]
+
+
+def share_lines(
+    component: str,
+    shares_nano_yuan: Mapping[str, int],
+    *,
+    account: str,
+    rule_version: str,
+    price_versions: tuple[str, ...] = (),
+) -> list[RuleLine]:
+    """Return a line for each that pays its share to one account, shares of 0 left out; a negative share is received."""
+    return [
+        amount_line(
+            component,
+            payer=payer,
+            payee=account,
+            amount_nano_yuan=share,
+            rule_version=rule_version,
+            price_versions=price_versions,
+        )
+        for payer, share in shares_nano_yuan.items()
+        if share
+    ]
+
+
 def total_nano_yuan(lines: Iterable[RuleLine]) -> int:
     """Return the sum of the lines' amounts."""
     return sum(line.amount_nano_yuan for line in lines)
