@@ -24,6 +24,9 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "clear": ("hub.clear_cli", "Clear a case on the tree: a file in, fills, prices and reasons out."),
     "listing": ("hub.listing_cli", "Listing trading from a file of events: deals, refusals, publication."),
     "registry": ("hub.registry_cli", "The register that a file of events makes, and what was refused."),
+    "settle": ("hub.settle_cli", "Settle one interval: a file in, transfers, accounts and statements out."),
+    "bill": ("hub.bill_cli", "Bill one user's month: lines, components, why it changed."),
+    "explain": ("hub.explain_cli", "How one line of a bill came about, step by step."),
     "grid": ("grid_models.cli", "Check a network, its power flows, hosting capacity and grades."),
     "schema": ("grid_models.schema_cli", "Print the JSON Schema of what the other commands read and print."),
     "bench": ("grid_models.bench.cli", "Measure this program and a peer in one run."),
@@ -36,6 +39,7 @@ BENCHES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "store": ("hub.bench.store", "Rows into the database, against SQLModel's add_all."),
         "ingest": ("hub.bench.ingest", "Readings of one county instant, against the same rules row by row."),
         "market": ("hub.bench.market", "Clearing on the tree, against a sparse linear program in HiGHS."),
+        "gme": ("hub.bench.gme", "Published zone prices of the Italian market, recomputed; needs --data."),
         "grid": ("grid_models.bench.network_engine", "Power flows, a county's year, its hosting capacities."),
         "network-check": ("grid_models.bench.power_flow", "AC power flows and the network check, against pandapower."),
         "secured": ("hub.bench.secured_day", "A network-secured county day, by stage."),
@@ -45,6 +49,7 @@ BENCHES: Mapping[str, tuple[str, str]] = MappingProxyType(
 )
 
 _GRID, _CLEAR, _LISTING = "grid_models.grid_documents", "hub.market.clear_case", "hub.market.listing.documents"
+_BILL, _SETTLE = "hub.settlement.bills.bill_case", "hub.settlement.case.documents"
 
 # document -> module whose DOCUMENTS has its type; `schema` is handed this table, as `bench` is the other one.
 SCHEMAS: Mapping[str, str] = MappingProxyType(
@@ -62,6 +67,10 @@ SCHEMAS: Mapping[str, str] = MappingProxyType(
         "listing": _LISTING,
         "listing-result": _LISTING,
         "listing-public": _LISTING,
+        "settle": _SETTLE,
+        "settle-result": _SETTLE,
+        "bill": _BILL,
+        "bill-result": _BILL,
     }
 )
 _HANDED: Mapping[str, object] = MappingProxyType({"bench": BENCHES, "schema": SCHEMAS})

@@ -6,7 +6,7 @@ and the rule version of every posting. Nothing posted is edited: a batch is corr
 That rows are only ever added is the store's promise.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from hub.market.trades import Int8Array, Int64Array
 from hub.settlement.columns import read_only
-from hub.settlement.money import sum_by_group
+from hub.settlement.money import INT64_MAX, magnitude_max, sum_by_group
 from hub.settlement.transfers import Transfers
 
 
@@ -117,10 +117,22 @@ def trial_balance(batches: Sequence[PostingBatch], n_accounts: int) -> TrialBala
 
     :raises OverflowError: if the amounts of one batch could leave int64
     """
-    debit, credit = [0] * n_accounts, [0] * n_accounts
-    for batch in batches:
-        for account, amount in enumerate(sum_by_group(batch.amount_nano_yuan, batch.debit, n_accounts).tolist()):
-            debit[account] += amount
-        for account, amount in enumerate(sum_by_group(batch.amount_nano_yuan, batch.credit, n_accounts).tolist()):
-            credit[account] += amount
-    return TrialBalance(tuple(debit), tuple(credit))
+    debit = exact_totals((sum_by_group(one.amount_nano_yuan, one.debit, n_accounts) for one in batches), n_accounts)
+    credit = exact_totals((sum_by_group(one.amount_nano_yuan, one.credit, n_accounts) for one in batches), n_accounts)
+    return TrialBalance(debit, credit)
+
+
+def exact_totals(columns: Iterable[Int64Array], size: int) -> tuple[int, ...]:
+    """Return the sums of columns of one shape (size,), as Python ints: exact over any number of columns.
+
+    Sums stay in int64 for as long as they cannot leave it, so a month of many accounts takes one pass of numpy.
+    """
+    total, part, bound = [0] * size, np.zeros(size, np.int64), 0
+    for column in columns:
+        largest = magnitude_max(column)
+        if bound + largest > INT64_MAX:
+            total = [one + other for one, other in zip(total, part.tolist(), strict=True)]
+            part, bound = np.zeros(size, np.int64), 0
+        part += column
+        bound += largest
+    return tuple(one + other for one, other in zip(total, part.tolist(), strict=True))

@@ -9,7 +9,15 @@ import pytest
 from hub.settlement.inputs import SettlementInputs
 from hub.settlement.interval_settlement import IntervalSettlement, settle_interval
 
-CASES = ("worked_interval", "worked_interval_day_ahead", "worked_interval_curtailed", "cash_flow_identity")
+CASES = (
+    "worked_interval",
+    "worked_interval_day_ahead",
+    "worked_interval_curtailed",
+    "cash_flow_identity",
+    "settlement/worked_interval_listing",
+    "settlement/worked_interval_other_fee_reading",
+    "settlement/worked_interval_negative_rt",
+)
 ACCOUNT_OF_TEXT = {"loss fund": "loss_fund", "upper grid": "upper_grid"}
 
 Builder = Callable[[dict[str, Any]], SettlementInputs]

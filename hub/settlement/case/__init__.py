@@ -1,0 +1,1 @@
+"""One interval settled from a file (`microbalance settle`): documents, inputs, settling."""
