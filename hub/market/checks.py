@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from hub.market.order_reasons import NO_UNIT, ExplainedClearing, OrderReason
 from hub.market.order_rules import Accepted, OrderOutcome, SessionParameters
 from hub.market.registry_columns import MeteringPoints
 from hub.market.security import NO_SETPOINT
@@ -24,6 +25,8 @@ from hub.market.trades import (
     Violation,
 )
 from hub.market.tree_clearing import PriceRule, clear
+
+_ANY_PRICE = 2**62
 
 
 @dataclass(frozen=True)
@@ -74,12 +77,14 @@ def check_fills(orders: OrderBatch, result: ClearingResult) -> list[Violation]:
 
     The province may be left with more to trade, because the tie's limit holds it back (see `check_edge_prices`).
     """
-    fill, energy = result.filled_wh, orders.energy_wh
+    fill, step = result.filled_wh, _quantity_step_wh(result)
+    energy = orders.energy_wh // step * step
     is_sell = orders.side == TradeSide.SELL
     difference = result.price_uyuan_per_kwh[orders.unit] - orders.price_uyuan_per_kwh
     gain = np.where(is_sell, difference, -difference)
     return [
         *_breaches(1, orders, (fill < 0) | (fill > energy), "filled beyond its quantity"),
+        *_breaches(1, orders, fill % step != 0, "filled off its quantity step"),
         *_breaches(1, orders, (gain < 0) & (fill > 0), "filled beyond its limit price"),
         *_breaches(
             1, orders, (gain > 0) & (fill < energy) & (orders.party != Party.PROVINCE), "not filled at a better price"
@@ -123,20 +128,13 @@ def check_edge_prices(tree: BalanceTree, orders: OrderBatch, result: ClearingRes
     price, shadow, flow = result.price_uyuan_per_kwh, result.shadow_uyuan_per_kwh, result.flow_up_wh
     above = price[tree.parent]
     below = above + tree.fee_uyuan_per_kwh
-    is_import = (orders.party == Party.PROVINCE) & (orders.side == TradeSide.SELL)
-    is_export = (orders.party == Party.PROVINCE) & (orders.side == TradeSide.BUY)
-    has_tie = bool(is_import.any() and is_export.any())
-    if has_tie:
-        above[0] = orders.price_uyuan_per_kwh[is_export][0]
-        below[0] = orders.price_uyuan_per_kwh[is_import][0]
-    else:
-        above[0] = below[0] = price[0]
+    export_limit, import_limit = tree.export_limit_wh.copy(), tree.import_limit_wh.copy()
+    above[0], export_limit[0] = _province_side(orders, TradeSide.BUY, export_limit[0], without=-_ANY_PRICE)
+    below[0], import_limit[0] = _province_side(orders, TradeSide.SELL, import_limit[0], without=_ANY_PRICE)
     without_shadow = price - shadow
     is_wrong = (without_shadow < np.where(flow < 0, below, above)) | (without_shadow > np.where(flow > 0, above, below))
-    export_limit, import_limit = tree.export_limit_wh.copy(), tree.import_limit_wh.copy()
-    if has_tie:
-        export_limit[0] = min(int(export_limit[0]), int(orders.energy_wh[is_export][0]))
-        import_limit[0] = min(int(import_limit[0]), int(orders.energy_wh[is_import][0]))
+    step = _quantity_step_wh(result)
+    export_limit, import_limit = export_limit // step * step, import_limit // step * step
     unexplained = ((shadow < 0) & (flow != export_limit)) | ((shadow > 0) & (flow != -import_limit))
     basis = shadow.copy()
     basis[1:] += result.basis_uyuan_per_kwh[tree.parent[1:]]
@@ -150,6 +148,61 @@ def check_edge_prices(tree: BalanceTree, orders: OrderBatch, result: ClearingRes
         for is_breach, what in rows
         for unit in np.flatnonzero(is_breach).tolist()
     ]
+
+
+def _province_side(orders: OrderBatch, side: TradeSide, limit_wh: int, *, without: int) -> tuple[int, int]:
+    """Return the price beyond the tie, `without` if the province has no order of that side, and the tie's limit."""
+    rows = np.flatnonzero((orders.party == Party.PROVINCE) & (orders.side == side))
+    if not rows.size:
+        return without, 0
+    return int(orders.price_uyuan_per_kwh[rows[0]]), min(int(limit_wh), int(orders.energy_wh[rows[0]]))
+
+
+def check_edge_money(tree: BalanceTree, orders: OrderBatch, result: ExplainedClearing) -> list[Violation]:
+    """Law 5: what buyers pay at their units' prices less what sellers get is the fees and rents of all edges, exactly.
+
+    The province pays and gets its own price, the tie's rent is the difference; no edge earns less than nothing.
+    """
+    local = orders.party != Party.PROVINCE
+    price = np.where(local, result.price_uyuan_per_kwh[orders.unit], orders.price_uyuan_per_kwh)
+    signed = np.where(orders.side == TradeSide.SELL, -result.filled_wh, result.filled_wh)
+    surplus = sum(energy * of_order for energy, of_order in zip(signed.tolist(), price.tolist(), strict=True))
+    earned = sum(result.fee_nano_yuan.tolist()) + sum(result.rent_nano_yuan.tolist())
+    found = [
+        Violation(5, tree.unit_id[unit], f"earns {result.fee_nano_yuan[unit]} and {result.rent_nano_yuan[unit]}")
+        for unit in np.flatnonzero((result.fee_nano_yuan < 0) | (result.rent_nano_yuan < 0)).tolist()
+    ]
+    if surplus != earned:
+        found.append(Violation(5, f"interval {orders.interval}", f"buyers less sellers {surplus}, edges {earned}"))
+    return found
+
+
+def check_reasons(tree: BalanceTree, orders: OrderBatch, result: ExplainedClearing) -> list[Violation]:
+    """Law 1: every order has one reason, and the reason is true of its fill, its price and the edge that it names."""
+    fill, reason, edge = result.filled_wh, result.reason, result.limit_unit
+    is_sell = orders.side == TradeSide.SELL
+    difference = result.price_uyuan_per_kwh[orders.unit] - orders.price_uyuan_per_kwh
+    gain = np.where(is_sell, difference, -difference)
+    is_full = fill == orders.energy_wh
+    left = orders.energy_wh - fill
+    above, behind = orders.unit.copy(), np.zeros(fill.size, np.bool_)
+    while bool((above >= 0).any()):
+        behind |= (above == edge) & (edge != NO_UNIT)
+        above = np.where(above >= 0, tree.parent[above], -1)
+    shadow = np.where(is_sell, -1, 1) * result.shadow_uyuan_per_kwh[edge]
+    held = behind & ((shadow > 0) | (orders.party == Party.PROVINCE))
+    at_price = gain == 0
+    true_of = {
+        OrderReason.FILLED: is_full & (edge == NO_UNIT),
+        OrderReason.MARGINAL_SHARE: at_price & ~is_full & (held | (edge == NO_UNIT)),
+        OrderReason.CLEAN_FIRST: at_price & (fill == 0) & is_sell & ~orders.clean & (edge == NO_UNIT),
+        OrderReason.NO_COUNTERPARTY: at_price & ~is_full & (fill == 0) & (edge == NO_UNIT),
+        OrderReason.PRICE: (gain < 0) & (fill == 0) & (edge == NO_UNIT),
+        OrderReason.LIMIT: ~is_full & held,
+        OrderReason.QUANTITY_STEP: (gain >= 0) & (left > 0) & (left < result.quantity_step_wh),
+    }
+    is_true = np.select([reason == int(each) for each in true_of], list(true_of.values()), default=False)
+    return _breaches(1, orders, ~is_true, "its reason is not true")
 
 
 def check_pairs(tree: BalanceTree, orders: OrderBatch, result: ClearingResult, pairs: Pairs) -> list[Violation]:
@@ -194,13 +247,15 @@ def check_ties(orders: OrderBatch, result: ClearingResult, *, clean_first: bool)
     Of like orders a larger one never gets less than a smaller one, and of equal ones the earlier never less.
     """
     found: list[Violation] = []
+    step = _quantity_step_wh(result)
+    energies = orders.energy_wh // step * step
     for side, sign in ((TradeSide.SELL, 1), (TradeSide.BUY, -1)):
-        rows = np.flatnonzero((orders.side == side) & (orders.party != Party.PROVINCE) & (orders.energy_wh > 0))
+        rows = np.flatnonzero((orders.side == side) & (orders.party != Party.PROVINCE) & (energies > 0))
         if not rows.size:
             continue
         is_later_in_tie = ~orders.clean[rows] & clean_first & (side == TradeSide.SELL)
         key = 2 * sign * orders.price_uyuan_per_kwh[rows] + is_later_in_tie
-        energy, fill, unit = orders.energy_wh[rows], result.filled_wh[rows], orders.unit[rows]
+        energy, fill, unit = energies[rows], result.filled_wh[rows], orders.unit[rows]
         order = np.lexsort((rows, orders.submitted_utc_s[rows], -energy, key, unit))
         rows, key, energy, fill, unit = rows[order], key[order], energy[order], fill[order], unit[order]
         same_unit = unit[1:] == unit[:-1]
@@ -228,10 +283,11 @@ def check_reproduced(
         tick_uyuan_per_kwh=tick_uyuan_per_kwh,
         clean_first=clean_first,
         price_rule=PriceRule(result.price_rule),
+        quantity_step_wh=_quantity_step_wh(result),
     )
     return [
         Violation(3, f"interval {orders.interval}", f"{column.name} differs when cleared again")
-        for column in fields(ClearingResult)
+        for column in fields(result)
         if not np.array_equal(getattr(again, column.name), getattr(result, column.name))
     ]
 
@@ -295,6 +351,11 @@ def check_cleared_interval(
         *check_ties(orders, result, clean_first=clean_first),
         *check_reproduced(tree, orders, result, tick_uyuan_per_kwh=tick_uyuan_per_kwh, clean_first=clean_first),
     ]
+
+
+def _quantity_step_wh(result: ClearingResult) -> int:
+    """Return what fills are multiples of; a result that was read back from the store is in single Wh."""
+    return result.quantity_step_wh if isinstance(result, ExplainedClearing) else 1
 
 
 def _breaches(law: int, orders: OrderBatch, is_breach: BoolArray, what: str) -> list[Violation]:

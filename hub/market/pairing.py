@@ -6,30 +6,53 @@ unit and party form a group: groups meet pro rata (matching.py), members of a ma
 in order-id order, which gives about as many rows as there are sellers and buyers.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 
-from hub.market.matching import Group, Matches, meet
+from hub.market.matching import Groups, Matches, Meetings
+from hub.market.net_supply import Levels, levels_of
 from hub.market.network_fee import NetworkFees, trade_fee_uyuan_per_kwh
 from hub.market.registry_columns import MeteringPoints
+from hub.market.sorting import sorted_rows, starts_of_equals
 from hub.market.trades import BalanceTree, BoolArray, ClearingResult, Int64Array, OrderBatch, Pairs, Party, TradeSide
 
 MODE_OF_SELLER = {Party.PROVINCE: 0, Party.DIRECT: 1, Party.COMMISSION: 2, Party.PURCHASE: 3}
 
 
-@dataclass
-class _Waiting:
-    """Groups that have energy left to meet somebody, at one unit."""
+class _Kind(IntEnum):
+    """What a group is to the meetings of a unit."""
 
-    direct_sellers: list[Group] = field(default_factory=list)
-    supply_sellers: list[Group] = field(default_factory=list)
-    direct_buyers: list[Group] = field(default_factory=list)
-    supply_buyers: list[Group] = field(default_factory=list)
+    DIRECT_SELLER = 0
+    SUPPLY_SELLER = 1
+    DIRECT_BUYER = 2
+    SUPPLY_BUYER = 3
+    IMPORT = 4
+    EXPORT = 5
 
-    def all_lists(self) -> tuple[list[Group], ...]:
-        """Return the four lists in one fixed order."""
-        return (self.direct_sellers, self.supply_sellers, self.direct_buyers, self.supply_buyers)
+
+# The meetings of a unit in their order; those of the root, which come after, are with the province.
+_MEETINGS = (
+    (_Kind.DIRECT_SELLER, _Kind.DIRECT_BUYER),
+    (_Kind.SUPPLY_SELLER, _Kind.SUPPLY_BUYER),
+    (_Kind.DIRECT_SELLER, _Kind.SUPPLY_BUYER),
+    (_Kind.SUPPLY_SELLER, _Kind.DIRECT_BUYER),
+)
+_N_PARTIES, _N_SIDES = len(Party), len(TradeSide)
+_DIRECT_BUYER, _IMPORT, _EXPORT = int(_Kind.DIRECT_BUYER), int(_Kind.IMPORT), int(_Kind.EXPORT)
+_KIND_OF = np.array([[_Kind.SUPPLY_SELLER, _Kind.SUPPLY_BUYER]] * _N_PARTIES, np.int64)
+_KIND_OF[Party.DIRECT] = _Kind.DIRECT_SELLER, _Kind.DIRECT_BUYER
+_KIND_OF[Party.PROVINCE] = _Kind.IMPORT, _Kind.EXPORT
+
+
+@dataclass(frozen=True)
+class _OwnGroups:
+    """Each unit's groups of filled rows, by place (net_supply.Levels), party and side; shape (n_groups,) each."""
+
+    groups: Groups
+    place: Int64Array
+    kind: Int64Array
 
 
 def pair(
@@ -47,79 +70,69 @@ def pair(
 
     :param fees: the fees that `tree` was built with
     """
-    waiting, province = _own_groups(tree, orders, result.filled_wh)
-    found = Matches([], [], [])
-    apex: list[int] = []
-    for unit in _leaves_first(tree):
-        here = waiting[unit]
-        meet(here.direct_sellers, here.direct_buyers, found)
-        meet(here.supply_sellers, here.supply_buyers, found)
-        meet(here.direct_sellers, here.supply_buyers, found)
-        meet(here.supply_sellers, here.direct_buyers, found)
-        if unit == 0:
-            meet(here.direct_sellers + here.supply_sellers, province[TradeSide.BUY], found)
-            meet(province[TradeSide.SELL], here.direct_buyers + here.supply_buyers, found)
-        else:
-            _pass_up(waiting[int(tree.parent[unit])], here)
-        apex += [unit] * (len(found.energy_wh) - len(apex))
-    assert sum(found.energy_wh) == int(result.filled_wh[orders.side == TradeSide.SELL].sum()), "every fill is paired"
+    levels = levels_of(tree)
+    own = _own_groups(levels, orders, result.filled_wh)
+    found = _met(levels, own)
     return _priced(
         orders,
         result,
         fees,
         points,
         upstream_loss_uyuan_per_kwh,
-        seller=np.array(found.seller, np.int64),
-        buyer=np.array(found.buyer, np.int64),
-        energy_wh=np.array(found.energy_wh, np.int64),
-        apex=np.array(apex, np.int64),
+        seller=found.seller,
+        buyer=found.buyer,
+        energy_wh=found.energy_wh,
+        apex=levels.unit[found.place],
     )
 
 
-def _own_groups(
-    tree: BalanceTree, orders: OrderBatch, filled_wh: Int64Array
-) -> tuple[list[_Waiting], dict[TradeSide, list[Group]]]:
-    """Return each unit's groups of filled rows, by party, and the province's by side."""
-    waiting = [_Waiting() for _ in tree.unit_id]
-    province: dict[TradeSide, list[Group]] = {TradeSide.SELL: [], TradeSide.BUY: []}
-    rows = np.flatnonzero(filled_wh)
-    if not rows.size:
-        return waiting, province
+def _own_groups(levels: Levels, orders: OrderBatch, filled_wh: Int64Array) -> _OwnGroups:
+    rows = filled_wh.nonzero()[0]
     tie = np.empty(filled_wh.size, np.int64)
     tie[np.argsort(orders.submitted_utc_s, kind="stable")] = np.arange(filled_wh.size)
-    number = (orders.unit[rows] * len(Party) + orders.party[rows]) * len(TradeSide) + orders.side[rows]
-    order = np.argsort(number, kind="stable")
-    number, rows = number[order], rows[order]
-    starts = np.concatenate(([0], np.flatnonzero(number[1:] != number[:-1]) + 1))
-    totals = np.add.reduceat(filled_wh[rows], starts).tolist()
-    numbers, ends = number[starts].tolist(), [*starts[1:].tolist(), rows.size]
-    for group_number, start, end, total in zip(numbers, starts.tolist(), ends, totals, strict=True):
-        members = rows[start:end]
-        group = Group(members, filled_wh[members], tie[members], total)
-        unit_party, side = divmod(group_number, len(TradeSide))
-        unit, party = divmod(unit_party, len(Party))
-        here = waiting[unit]
-        if party == Party.PROVINCE:
-            province[TradeSide(side)].append(group)
-        elif party == Party.DIRECT:
-            (here.direct_sellers if side == TradeSide.SELL else here.direct_buyers).append(group)
-        else:
-            (here.supply_sellers if side == TradeSide.SELL else here.supply_buyers).append(group)
-    return waiting, province
+    number = (levels.place[orders.unit[rows]] * _N_PARTIES + orders.party[rows]) * _N_SIDES + orders.side[rows]
+    number, order = sorted_rows(number, key_bits=(levels.unit.size * _N_PARTIES * _N_SIDES).bit_length())
+    rows = rows[order]
+    starts = starts_of_equals(number)
+    place_and_party, side = np.divmod(number[starts], _N_SIDES)
+    place, party = np.divmod(place_and_party, _N_PARTIES)
+    return _OwnGroups(
+        groups=Groups(rows, filled_wh[rows], tie[rows], np.append(starts, rows.size)),
+        place=place,
+        kind=_KIND_OF[party, side],
+    )
 
 
-def _leaves_first(tree: BalanceTree) -> list[int]:
-    """Return the units deepest first, at equal depth by position; the root is last."""
-    depth = [0] * len(tree.unit_id)
-    for unit, parent in enumerate(tree.parent.tolist()):
-        depth[unit] = depth[parent] + 1 if parent >= 0 else 0
-    return sorted(range(len(depth)), key=lambda unit: (-depth[unit], unit))
+def _met(levels: Levels, own: _OwnGroups) -> Matches:
+    """Let all groups meet, leaves first; what is left of a unit's goes up, behind the parent's own and earlier units'.
 
-
-def _pass_up(above: _Waiting, here: _Waiting) -> None:
-    """Hand the groups that have energy left to the parent, after the parent's own and earlier children's."""
-    for waiting, groups in zip(above.all_lists(), here.all_lists(), strict=True):
-        waiting.extend(group for group in groups if group.total_wh)
+    What the parent's own groups and each unit's are is told apart by kind, so that one list holds all of them.
+    """
+    meetings = Meetings(own.groups)
+    place, kind = own.place.copy(), own.kind
+    turn = np.empty(levels.unit.size, np.int64)
+    first_of_place = place.searchsorted(np.arange(levels.unit.size + 1))
+    standing = np.zeros(0, np.int64)
+    places_done = 0
+    for level in reversed(levels.downward):
+        own_here = np.arange(first_of_place[level.start], first_of_place[level.stop])
+        own_here = own_here[kind[own_here] < _IMPORT]
+        here = np.concatenate((own_here, standing))
+        here = here[sorted_rows(place[here], key_bits=levels.unit.size.bit_length())[1]]
+        kind_here = kind[here]
+        by_kind = [here[kind_here == each] for each in range(_IMPORT)]
+        for sellers, buyers in _MEETINGS:
+            meetings.meet(by_kind[sellers], by_kind[buyers], place)
+        turn[level] = np.arange(places_done, places_done + level.stop - level.start)
+        places_done += level.stop - level.start
+        if level.start:
+            standing = here[meetings.left_wh[here] > 0]
+            place[standing] = levels.parent[place[standing]]
+    all_sellers, all_buyers = np.concatenate(by_kind[:_DIRECT_BUYER]), np.concatenate(by_kind[_DIRECT_BUYER:])
+    meetings.meet(all_sellers, (kind == _EXPORT).nonzero()[0], place)
+    meetings.meet((kind == _IMPORT).nonzero()[0], all_buyers, place)
+    assert not np.count_nonzero(meetings.left_wh), "every fill is paired"
+    return meetings.members(turn)
 
 
 def _priced(

@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from hub.market.sorting import sorted_rows
 from hub.market.trades import Int64Array
 
 _INT64_MAX = 2**63 - 1
+_KEY_BITS_MAX = 62
 
 
 def largest_remainder(total: int, weight: Int64Array, tie: Int64Array) -> Int64Array:
@@ -42,11 +44,11 @@ def largest_remainder_by_group(total: Int64Array, weight: Int64Array, group: Int
     :returns: shape (n_rows,)
     """
     if not weight.size:
-        assert not total.any()
+        assert np.count_nonzero(total) == 0
         return np.zeros(0, np.int64)
     weight_sum = np.zeros(total.size, np.int64)
     np.add.at(weight_sum, group, weight)
-    assert bool(((total >= 0) & (total <= weight_sum)).all())
+    assert int((weight_sum - total).min()) >= 0 <= int(total.min())
     if int(total.max()) * int(weight.max()) > _INT64_MAX:
         share = np.zeros(weight.size, np.int64)
         for number in range(total.size):
@@ -54,15 +56,28 @@ def largest_remainder_by_group(total: Int64Array, weight: Int64Array, group: Int
             share[rows] = largest_remainder(int(total[number]), weight[rows], tie[rows])
         return share
     divisor = np.maximum(weight_sum, 1)[group]
-    product = total[group] * weight
-    share = product // divisor
+    share, remainder = np.divmod(total[group] * weight, divisor)
     spare = total.copy()
     np.subtract.at(spare, group, share)
-    order = np.lexsort((tie, share * divisor - product, group))
-    in_order = group[order]
-    first = np.searchsorted(in_order, np.arange(total.size))
-    share[order] += np.arange(order.size) - first[in_order] < spare[in_order]
+    row = remainder.nonzero()[0]
+    if row.size:
+        row = row[_order_of_service(group[row], remainder[row], tie[row])]
+        of_row = group[row]
+        first = of_row.searchsorted(np.arange(total.size))
+        share[row] += np.arange(row.size) - first[of_row] < spare[of_row]
     return share
+
+
+def _order_of_service(group: Int64Array, remainder: Int64Array, tie: Int64Array) -> Int64Array:
+    """Return the rows by group, largest remainder, smallest tie."""
+    remainder_max, tie_min = int(remainder.max()), int(tie.min())
+    tie_bits = (int(tie.max()) - tie_min).bit_length()
+    remainder_bits, group_bits = remainder_max.bit_length(), int(group.max()).bit_length()
+    key_bits = group_bits + remainder_bits + tie_bits
+    if key_bits > _KEY_BITS_MAX:
+        return np.lexsort((tie, -remainder, group))
+    key = (((group << remainder_bits) + (remainder_max - remainder)) << tie_bits) + (tie - tie_min)
+    return sorted_rows(key, key_bits=key_bits)[1]
 
 
 def largest_remainder_of_list(total: int, weights: list[int]) -> list[int]:

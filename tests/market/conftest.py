@@ -1,7 +1,10 @@
 """Builders of trees, orders and random markets that the market's tests share."""
 
+import importlib.util
+import sys
 from collections.abc import Callable, Sequence
-from types import SimpleNamespace
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -213,3 +216,15 @@ def make_batch() -> Callable[..., OrderBatch]:
 @pytest.fixture(scope="session")
 def make_market() -> Callable[..., tuple[BalanceTree, OrderBatch]]:
     return random_market
+
+
+@pytest.fixture(scope="session")
+def tree_proof() -> ModuleType:
+    path = Path(__file__).with_name("tree_proof.py")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module

@@ -1,6 +1,7 @@
 """Pairs: who meets whom, at which apex and price, and that every path's price identity holds exactly."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -123,9 +124,7 @@ def test_rows_stay_near_the_number_of_sellers_and_buyers(make_county: County) ->
 def test_nothing_filled_gives_no_pairs(make_county: County) -> None:
     county = make_county(seed=12, feeders=1, areas=1, meters=4)
     result = clear(county.tree, county.orders, tick_uyuan_per_kwh=1000)
-    nothing = ClearingResult(
-        np.zeros_like(result.filled_wh), *[getattr(result, name) for name in list(vars(result))[1:]]
-    )
+    nothing = replace(result, filled_wh=np.zeros_like(result.filled_wh))
     pairs = pair(
         county.tree, county.orders, nothing, fees=county.fees, points=county.points, upstream_loss_uyuan_per_kwh=0
     )

@@ -76,6 +76,15 @@ def test_the_marginal_quantity_is_shared_over_the_whole_tree(make_tree: Tree, ma
     assert cleared(limited, orders).filled_wh.tolist() == [41, 17, 42, 100]
 
 
+def test_a_unit_has_the_turn_of_its_earliest_order(make_tree: Tree, make_batch: Batch) -> None:
+    """3 Wh over 2 and 2 sold: the odd one goes to the unit whose second order came first. Bought likewise."""
+    sellers = make_batch([(1, S, D, 1, 5, 5), (1, S, D, 1, 5, 1), (0, S, D, 2, 5, 3), (0, B, D, 3, 9, 0)])
+    assert cleared(make_tree([-1, 0]), sellers).filled_wh.tolist() == [1, 1, 1, 3]
+    tree = make_tree([-1, 0, 0], fee=[0, 10, 0])
+    buyers = make_batch([(1, B, D, 2, 30, 1), (0, B, D, 2, 20, 2), (2, B, D, 1, 25, 9), (0, S, D, 4, 5, 0)])
+    assert cleared(tree, buyers).filled_wh.tolist() == [2, 1, 1, 4]
+
+
 def test_row_22_two_sellers_behind_one_transformer(make_tree: Tree, make_batch: Batch) -> None:
     """630 kVA, reverse limit 80 % = 504 kW; 400 kW and 200 kW offered, 60 kW of load: the second is cut to 164 kW."""
     tree = make_tree([-1, 0], export_limit=[None, 504 * 250])

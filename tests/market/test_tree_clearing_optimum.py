@@ -1,39 +1,15 @@
 """The clearing against a linear program: same welfare, fills inside limits, prices that leave nobody unhappy."""
 
 from collections.abc import Callable
+from types import ModuleType
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
-from scipy.optimize import linprog
 
 from hub.market.trades import BalanceTree, OrderBatch, Party, TradeSide
 from hub.market.tree_clearing import clear
 
 Market = Callable[..., tuple[BalanceTree, OrderBatch]]
-UNLIMITED = 2**40
-
-
-def welfare_by_lp(tree: BalanceTree, orders: OrderBatch) -> float:
-    """Maximise bids less offers less fees: variables are fills, then flow up and flow down of each edge."""
-    n, m = len(tree.unit_id), orders.energy_wh.size
-    tie = np.where(orders.side == TradeSide.SELL, tree.import_limit_wh[0], tree.export_limit_wh[0])
-    energy = np.where(orders.party == Party.PROVINCE, np.minimum(orders.energy_wh, tie), orders.energy_wh)
-    sign = np.where(orders.side == TradeSide.SELL, 1.0, -1.0)
-    edges = np.arange(1, n)
-    up, down = m + edges - 1, m + n - 1 + edges - 1
-    rows = np.concatenate((orders.unit, edges, tree.parent[1:], edges, tree.parent[1:]))
-    cols = np.concatenate((np.arange(m), up, up, down, down))
-    one = np.ones(n - 1)
-    vals = np.concatenate((sign, -one, one, one, -one))
-    balance = sp.csr_matrix((vals, (rows, cols)), shape=(n, m + 2 * (n - 1)))
-    cost = np.concatenate((orders.price_uyuan_per_kwh * sign, np.zeros(n - 1), tree.fee_uyuan_per_kwh[1:]))
-    upper = np.concatenate(
-        (energy, np.minimum(tree.export_limit_wh[1:], UNLIMITED), np.minimum(tree.import_limit_wh[1:], UNLIMITED))
-    )
-    solved = linprog(cost, A_eq=balance, b_eq=np.zeros(n), bounds=np.column_stack((0 * upper, upper)), method="highs")
-    assert solved.status == 0, solved.message
-    return -float(solved.fun)
 
 
 def assert_optimal(tree: BalanceTree, orders: OrderBatch, tick: int = 1, *, clean_first: bool = True) -> int:
@@ -72,7 +48,7 @@ def assert_optimal(tree: BalanceTree, orders: OrderBatch, tick: int = 1, *, clea
 
 
 @pytest.mark.parametrize("block", range(10))
-def test_small_trees_reach_the_welfare_of_the_lp(make_market: Market, block: int) -> None:
+def test_small_trees_reach_the_welfare_of_the_lp(make_market: Market, tree_proof: ModuleType, block: int) -> None:
     for seed in range(block * 30, block * 30 + 30):
         r = np.random.default_rng(seed)
         tree, orders = make_market(
@@ -85,11 +61,11 @@ def test_small_trees_reach_the_welfare_of_the_lp(make_market: Market, block: int
         )
         welfare = assert_optimal(tree, orders, tick=[1, 5][seed % 2], clean_first=bool(seed % 5))
         if orders.energy_wh.size:
-            assert welfare == pytest.approx(welfare_by_lp(tree, orders), abs=1e-6), seed
+            assert welfare == pytest.approx(tree_proof.welfare_by_highs(tree, orders, 1), abs=1e-6), seed
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_large_trees_reach_the_welfare_of_the_lp(make_market: Market, seed: int) -> None:
+def test_large_trees_reach_the_welfare_of_the_lp(make_market: Market, tree_proof: ModuleType, seed: int) -> None:
     r = np.random.default_rng(seed)
     tree, orders = make_market(
         1000 + seed,
@@ -100,4 +76,4 @@ def test_large_trees_reach_the_welfare_of_the_lp(make_market: Market, seed: int)
         fee_max=40_000 if seed % 2 else 8,
     )
     welfare = assert_optimal(tree, orders, tick=1000 if seed % 2 else 1)
-    assert welfare == pytest.approx(welfare_by_lp(tree, orders), rel=1e-9, abs=1e-6)
+    assert welfare == pytest.approx(tree_proof.welfare_by_highs(tree, orders, 1), rel=1e-9, abs=1e-6)

@@ -18,11 +18,21 @@ def pytest_ignore_collect(config: pytest.Config) -> bool | None:
 
 @pytest.fixture(scope="session")
 def demo_process() -> ModuleType:
-    path = Path(__file__).parents[1] / "scenario" / "demo_process.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    return load(Path(__file__).parents[1] / "scenario" / "demo_process.py", "demo_process")
+
+
+@pytest.fixture(scope="session")
+def market_modules() -> dict[str, ModuleType]:
+    """The builders and the proof of the market's own tests."""
+    folder = Path(__file__).parents[1] / "market"
+    return {name: load(folder / f"{name}.py", f"soak_market_{name}") for name in ("conftest", "tree_proof")}
+
+
+def load(path: Path, name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # dataclasses look their module up
+    sys.modules[name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
