@@ -73,7 +73,6 @@ SCHEMAS: Mapping[str, str] = MappingProxyType(
         "bill-result": _BILL,
     }
 )
-_HANDED: Mapping[str, object] = MappingProxyType({"bench": BENCHES, "schema": SCHEMAS})
 
 
 def main() -> None:
@@ -95,7 +94,8 @@ def main() -> None:
 def _run(name: str, arguments: Sequence[str]) -> int:
     """Run one command and return its exit status; what is wrong with its command line is one line on stderr."""
     app = importlib.import_module(COMMANDS[name][0]).app
-    given = {"obj": _HANDED[name]} if name in _HANDED else {}
+    handed = {"bench": BENCHES, "schema": SCHEMAS}
+    given = {"obj": handed[name]} if name in handed else {}
     try:
         status = app(args=list(arguments), prog_name=f"{PROGRAM} {name}", standalone_mode=False, **given)
     except typer.TyperException as error:
