@@ -1,20 +1,16 @@
 """`microbalance clear`: clear one market case from a file, with the hub's own clearing; no server needed."""
 
-from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
-import msgspec
 import typer
 
 from edge.contract.energy import kwh_text_from_wh
+from hub.case_command import answer_case, table_lines
 from hub.market.clear_case import CaseError, ClearResult, OrderRow, UnitRow, clear_case, decode_case
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
-
-USAGE_ERROR = 2
-LAW_BROKEN = 1
 
 
 @app.command()
@@ -24,22 +20,9 @@ def clear(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Clear a market case: fills, prices, flows, rents, and for every order why it filled or did not."""
-    try:
-        cleared = clear_case(decode_case(case.read_bytes()))
-    except OSError as error:
-        _fail(f"{case}: {error.strerror}")
-    except CaseError as error:
-        _fail(f"{case}: {error}")
-    typer.echo(msgspec.json.encode(cleared.result).decode() if as_json else _text(cleared.result))
-    for violation in cleared.violations:
-        typer.echo(f"law {violation.law}: {violation.where} {violation.what}", err=True)
-    if cleared.violations:
-        raise typer.Exit(LAW_BROKEN)
-
-
-def _fail(what: str) -> NoReturn:
-    typer.echo(f"microbalance clear: {' '.join(what.split())}", err=True)
-    raise typer.Exit(USAGE_ERROR)
+    answer_case(
+        "clear", case, lambda content: clear_case(decode_case(content)), refusal=CaseError, text=_text, as_json=as_json
+    )
 
 
 def _text(result: ClearResult) -> str:
@@ -66,11 +49,11 @@ def _text(result: ClearResult) -> str:
         "kWh: " + ", ".join(f"{what} {kwh_text_from_wh(energy)}" for what, energy in energies.items()),
         "yuan: " + ", ".join(f"{what} {_yuan(amount)}" for what, amount in amounts.items()),
         "",
-        *_table(
+        *table_lines(
             ("unit", "yuan/kWh", "up kWh", "shadow", "fee yuan", "rent yuan", "binding"), map(_unit_cells, result.units)
         ),
         "",
-        *_table(
+        *table_lines(
             ("order", "unit", "side", "kWh", "filled", "limit", "price", "reason"), map(_order_cells, result.orders)
         ),
     ]
@@ -101,12 +84,6 @@ def _order_cells(row: OrderRow) -> tuple[str, ...]:
         _price(row.unit_price_uyuan_per_kwh),
         row.reason if row.limit_unit is None else f"{row.reason} ({row.limit_unit})",
     )
-
-
-def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
-    table = [header, *rows]
-    width = [max(len(row[column]) for row in table) for column in range(len(header))]
-    return ["  ".join(cell.ljust(width[at]) for at, cell in enumerate(row)).rstrip() for row in table]
 
 
 def _price(uyuan_per_kwh: int) -> str:
