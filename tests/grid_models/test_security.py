@@ -303,7 +303,7 @@ def test_what_does_not_fit_the_network_is_refused(county: Any, model: SecurityMo
     with pytest.raises(UnknownBusError, match="'nowhere'"):
         security_model(from_pandapower(county), ("E1", "nowhere"))
     with pytest.raises(ValueError, match="int64"):
-        model.check_states(np.zeros((1, 7)), np.zeros((1, 7)))  # type: ignore[arg-type]
+        model.check_states(np.zeros((1, 7)), np.zeros((1, 7)))
     with pytest.raises(ValueError, match="shape"):
         model.check_states(np.zeros((1, 6), np.int64), np.zeros((1, 6), np.int64))
     county.line.loc[4, "max_i_ka"] = float("nan")

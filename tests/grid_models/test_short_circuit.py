@@ -123,8 +123,8 @@ def test_existing_converters_count_and_the_network_stays_as_it_is(county: Any) -
     model = ShortCircuitModel(with_plant, parameters)
     assert model.currents(["M2"])[0] == pytest.approx(before + 1.2 * 2.5 / (np.sqrt(3) * 20.0), rel=1e-6)
     assert model.currents(["M2"], [NewPlant("M2", 2.5)])[0] > model.currents(["M2"])[0]
-    assert with_plant.handle.sgen["name"].tolist() == ["field"]  # type: ignore[attr-defined]
-    assert "s_sc_max_mva" not in with_plant.handle.ext_grid.dropna(axis=1).columns  # type: ignore[attr-defined]
+    assert with_plant.handle.sgen["name"].tolist() == ["field"]
+    assert "s_sc_max_mva" not in with_plant.handle.ext_grid.dropna(axis=1).columns
     county.sgen.loc[0, "in_service"] = False
     off = ShortCircuitModel(from_pandapower(county), parameters)
     assert off.currents(["M2"])[0] == pytest.approx(before, rel=1e-9)

@@ -34,9 +34,9 @@ def main(url: str, credential: str, point: str) -> None:
     if point == "before-commit":
         event.listen(engine, "commit", die)
     elif point == "after-commit":
-        connection.acknowledge = die  # type: ignore[method-assign]
+        connection.acknowledge = die
     elif point == "after-acknowledge":
-        connection.publish_down = die  # type: ignore[method-assign]
+        connection.publish_down = die
     connection.start()
     sys.stdout.write("ready\n")
     sys.stdout.flush()

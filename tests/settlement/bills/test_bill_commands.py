@@ -169,7 +169,7 @@ def test_a_line_is_explained_with_numbers_that_give_it(given: dict[str, Any], ru
     assert outcome.exit_code == 0, outcome.stderr
     steps = json.loads(outcome.stdout)["steps"]
     product = next(step for step in steps if "×" in step)
-    quantity, price, exact = re.search(r"([\d,.]+) kWh × ([\d.]+) yuan/kWh = ([\d,.]+) yuan", product).groups()  # type: ignore[union-attr]
+    quantity, price, exact = re.search(r"([\d,.]+) kWh × ([\d.]+) yuan/kWh = ([\d,.]+) yuan", product).groups()
     number = {name: Decimal(text.replace(",", "")) for name, text in (("q", quantity), ("p", price), ("e", exact))}
     assert number["q"] * number["p"] == number["e"]
     rounded = str(number["e"].quantize(Decimal("0.01"), ROUND_HALF_UP))
