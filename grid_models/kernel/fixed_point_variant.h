@@ -47,10 +47,14 @@ ALWAYS lanes VARIANT(larger)(lanes a, lanes b) {
 #endif
 }
 
-/* One node's numbers in a block. What is swept again and again must be small: the processor waits for memory. */
+/* One node's numbers in a block. What is swept again and again must be small: the processor waits for memory. So the
+ * first sweeps keep the currents where the voltages were (IN_PLACE), and of node_current only what GATHERS. */
 typedef struct {
-    lanes v_r[HALVES], v_m[HALVES], x_r[HALVES], x_m[HALVES];
+    lanes v_r[HALVES], v_m[HALVES];
 } VARIANT(node_state);
+typedef struct {
+    lanes x_r[HALVES], x_m[HALVES];
+} VARIANT(node_current);
 typedef struct {
     lanes power_r[HALVES], power_m[HALVES];
 } VARIANT(node_power);
@@ -58,10 +62,16 @@ typedef struct {
     lanes current_r[HALVES], current_m[HALVES], impedance_r[HALVES], impedance_m[HALVES];
 } VARIANT(node_dependent);
 #define node_state VARIANT(node_state)
+#define node_current VARIANT(node_current)
 #define node_dependent VARIANT(node_dependent)
 #define node_power VARIANT(node_power)
 #define power_source VARIANT(power_source)
+#define IN_PLACE VARIANT(in_place)
+#define TESTED VARIANT(tested)
 #define EACH_HALF _Pragma("GCC unroll 4") for (int h = 0; h < HALVES; h++)
+
+/* How sweeps work: IN_PLACE, or TESTED for convergence, beside the voltages before. */
+enum { IN_PLACE, TESTED };
 
 /* Where the injections of scenarios t... come from: given for each; from factored profiles; or the same base for all
  * and something extra at few nodes (extra_of: its place, -1 for none). */
@@ -97,10 +107,10 @@ ALWAYS void VARIANT(power_at)(const power_source *s, int kind, int64_t j, lanes 
     }
 }
 
-/* Currents at all nodes, and on up the elimination tree: x = L^-1 (c + conj(S / V)). Along a line each node's parent is
+/* way: IN_PLACE or TESTED. Currents at all nodes, and on up the elimination tree: x = L^-1 (c + conj(S / V)). Along a line each node's parent is
  * the next one, so what it passes on stays in registers: through memory each node would wait for the one before it. */
-ALWAYS void VARIANT(sweep_up)(const factors *f, node_state *restrict state, const power_source *source, int kind,
-                              const node_dependent *dependent) {
+ALWAYS void VARIANT(sweep_up)(const factors *f, node_state *restrict state, node_current *restrict current, int way,
+                              const power_source *source, int kind, const node_dependent *dependent) {
     const lanes zero = {0}, one = zero + 1.0;
     const factor_of_node *restrict node = f->node;
     const power_source here = *source;
@@ -109,6 +119,7 @@ ALWAYS void VARIANT(sweep_up)(const factors *f, node_state *restrict state, cons
     EACH_HALF xr[h] = xm[h] = zero;
     for (int64_t j = 0; j < n; j++) {
         node_state *restrict a = state + j;
+        node_current *restrict x = current + j;
         const factor_of_node *restrict of = node + j;
         const int64_t role = of->role;
         lanes p[HALVES], q[HALVES], ir[HALVES], im[HALVES];
@@ -125,7 +136,10 @@ ALWAYS void VARIANT(sweep_up)(const factors *f, node_state *restrict state, cons
             ir[h] = sr * vr + sm * vm;
             im[h] = sr * vm - sm * vr;
         }
-        if (role & GATHERS) EACH_HALF ir[h] += a->x_r[h], im[h] += a->x_m[h];
+        if (role & GATHERS) {
+            EACH_HALF ir[h] += x->x_r[h], im[h] += x->x_m[h];
+            if (way == IN_PLACE) EACH_HALF x->x_r[h] = x->x_m[h] = zero;
+        }
         if (role & FED) EACH_HALF ir[h] += f->c_r[j], im[h] += f->c_m[j];
         if (role & FROM_BEFORE) {
             const double lr = of[-1].l_r, lm = of[-1].l_m;
@@ -137,11 +151,12 @@ ALWAYS void VARIANT(sweep_up)(const factors *f, node_state *restrict state, cons
         } else {
             EACH_HALF xr[h] = ir[h], xm[h] = im[h];
         }
-        EACH_HALF a->x_r[h] = xr[h], a->x_m[h] = xm[h];
+        if (way == IN_PLACE) EACH_HALF a->v_r[h] = xr[h], a->v_m[h] = xm[h];
+        else EACH_HALF x->x_r[h] = xr[h], x->x_m[h] = xm[h];
         if (role & PASSES_ELSEWHERE)
             for (int64_t k = f->l_start[j]; k < f->l_start[j + 1]; k++) {
                 if (f->l_row[k] == j + 1) continue;
-                node_state *to = state + f->l_row[k];
+                node_current *to = current + f->l_row[k];
                 double r = f->l_r[k], m = f->l_m[k];
                 EACH_HALF {
                     to->x_r[h] -= r * xr[h] - m * xm[h];
@@ -152,20 +167,21 @@ ALWAYS void VARIANT(sweep_up)(const factors *f, node_state *restrict state, cons
 }
 
 /* Voltages down the tree: V = U^-1 x, where the rows of U are divided by its diagonal. Active lanes take them. */
-ALWAYS void VARIANT(sweep_down)(const factors *f, node_state *restrict state, const lane_mask active[HALVES],
-                                double tolerance2, lane_mask within[HALVES]) {
+ALWAYS void VARIANT(sweep_down)(const factors *f, node_state *restrict state, node_current *restrict current, int way,
+                                const lane_mask active[HALVES], double tolerance2, lane_mask within[HALVES]) {
     const lanes zero = {0};
     const factor_of_node *restrict node = f->node;
     lanes vr[HALVES], vm[HALVES], step2[HALVES];
     EACH_HALF step2[h] = vr[h] = vm[h] = zero;
     for (int64_t j = f->n - 1; j >= 0; j--) {
         node_state *restrict a = state + j;
+        node_current *restrict x = current + j;
         const factor_of_node *restrict of = node + j;
         const int64_t role = of->role;
         const double dr = of->d_r, dm = of->d_m;
         lanes yr[HALVES], ym[HALVES];
         EACH_HALF {
-            lanes xr = a->x_r[h], xm = a->x_m[h];
+            lanes xr = way == IN_PLACE ? a->v_r[h] : x->x_r[h], xm = way == IN_PLACE ? a->v_m[h] : x->x_m[h];
             yr[h] = xr * dr - xm * dm;
             ym[h] = xr * dm + xm * dr;
         }
@@ -189,31 +205,39 @@ ALWAYS void VARIANT(sweep_down)(const factors *f, node_state *restrict state, co
         } else {
             EACH_HALF vr[h] = yr[h], vm[h] = ym[h];
         }
+        if (way == IN_PLACE) {
+            EACH_HALF a->v_r[h] = vr[h], a->v_m[h] = vm[h];
+            continue;
+        }
         EACH_HALF {
             lanes old_r = a->v_r[h], old_m = a->v_m[h], er = vr[h] - old_r, em = vm[h] - old_m;
             step2[h] = VARIANT(larger)(er * er + em * em, step2[h]);
             a->v_r[h] = VARIANT(choose)(active[h], vr[h], old_r);
             a->v_m[h] = VARIANT(choose)(active[h], vm[h], old_m);
         }
-        if (role & GATHERS) EACH_HALF a->x_r[h] = a->x_m[h] = zero;
+        if (role & GATHERS) EACH_HALF x->x_r[h] = x->x_m[h] = zero;
     }
     EACH_HALF within[h] = (lane_mask)(step2[h] <= tolerance2);
 }
 
-/* dependent: what of the injections depends on the voltage, or NULL. Returns the number of iterations; converged has
+/* dependent: what of the injections depends on the voltage, or NULL. current must be zero before. Returns the number of iterations; converged has
  * ones in the lanes whose last step was within the tolerance. */
-ALWAYS int64_t VARIANT(iterate)(const factors *f, node_state *state, const power_source *source, int kind,
-                                const node_dependent *dependent, double tolerance2, int64_t iterations_max,
+ALWAYS int64_t VARIANT(iterate)(const factors *f, node_state *state, node_current *current,
+                                const power_source *source, int kind, const node_dependent *dependent, double tolerance2, int64_t iterations_max,
                                 lane_mask *converged) {
     const lanes zero = {0};
     lane_mask active[HALVES];
     EACH_HALF active[h] = (lane_mask)(zero == zero);
     int64_t iterations = 0, is_active = 1;
     while (iterations < iterations_max && is_active) {
-        iterations++;
-        VARIANT(sweep_up)(f, state, source, kind, dependent);
         lane_mask within[HALVES];
-        VARIANT(sweep_down)(f, state, active, tolerance2, within);
+        if (iterations++ < UNTESTED) {
+            VARIANT(sweep_up)(f, state, current, IN_PLACE, source, kind, dependent);
+            VARIANT(sweep_down)(f, state, current, IN_PLACE, active, tolerance2, within);
+            continue;
+        }
+        VARIANT(sweep_up)(f, state, current, TESTED, source, kind, dependent);
+        VARIANT(sweep_down)(f, state, current, TESTED, active, tolerance2, within);
         is_active = 0;
         EACH_HALF {
             active[h] &= ~within[h];
@@ -251,15 +275,14 @@ ALWAYS void VARIANT(branch_state)(const branches *br, int64_t e, const node_stat
 static int64_t VARIANT(solve)(const factors *f, const injections *s, int64_t start, int64_t stop, const double *v_r,
                               const double *v_m, double tolerance2, int64_t iterations_max, double *out_r,
                               double *out_m, int8_t *converged) {
-    node_state *state = NULL;
-    node_power *power = NULL;
-    node_dependent *dependent = NULL;
-    size_t n = (size_t)(f->n ? f->n : 1);
-    int failed = posix_memalign((void **)&state, 8 * LANES, n * sizeof *state);
-    failed |= posix_memalign((void **)&power, 8 * LANES, n * sizeof *power);
-    if (s->current_r) failed |= posix_memalign((void **)&dependent, 8 * LANES, n * sizeof *dependent);
-    if (failed) return free(dependent), free(power), free(state), -1;
-    memset(state, 0, n * sizeof *state);
+    size_t n = (size_t)f->n;
+    node_state *state = block_memory(n, sizeof *state);
+    node_current *current = block_memory(n, sizeof *current);
+    node_power *power = block_memory(n, sizeof *power);
+    node_dependent *dependent = s->current_r ? block_memory(n, sizeof *dependent) : NULL;
+    if (!state || !current || !power || (s->current_r && !dependent))
+        return free(dependent), free(power), free(current), free(state), -1;
+    memset(current, 0, n * sizeof *current);
     const power_source source = {.given = power};
     int64_t iterations = 0;
     const lanes zero = {0};
@@ -278,9 +301,9 @@ static int64_t VARIANT(solve)(const factors *f, const injections *s, int64_t sta
                 }
             }
         lane_mask good[HALVES];
-        iterations += dependent ? VARIANT(iterate)(f, state, &source, VARIANT(GIVEN), dependent, tolerance2,
+        iterations += dependent ? VARIANT(iterate)(f, state, current, &source, VARIANT(GIVEN), dependent, tolerance2,
                                                    iterations_max, good)
-                                : VARIANT(iterate)(f, state, &source, VARIANT(GIVEN), NULL, tolerance2,
+                                : VARIANT(iterate)(f, state, current, &source, VARIANT(GIVEN), NULL, tolerance2,
                                                    iterations_max, good);
         EACH_HALF {
             for (int b = 0; b < LANES; b++) converged[t + h * LANES + b] = good[h][b] != 0;
@@ -290,7 +313,7 @@ static int64_t VARIANT(solve)(const factors *f, const injections *s, int64_t sta
             }
         }
     }
-    free(dependent), free(power), free(state);
+    free(dependent), free(power), free(current), free(state);
     return iterations;
 }
 
@@ -382,11 +405,12 @@ static __attribute__((noinline)) void VARIANT(keep)(const factors *f, const bran
 static int64_t VARIANT(stream)(const factors *f, const branches *br, const profiles *pr, int64_t start, int64_t stop,
                                int64_t restart, const double *v_r, const double *v_m, double tolerance2,
                                int64_t iterations_max, extremes *x, int8_t *converged) {
-    node_state *state;
-    size_t n = (size_t)(f->n ? f->n : 1);
-    if (posix_memalign((void **)&state, 8 * LANES, n * sizeof *state)) return -1;
+    size_t n = (size_t)f->n;
+    node_state *state = block_memory(n, sizeof *state);
+    node_current *current = block_memory(n, sizeof *current);
+    if (!state || !current) return free(current), free(state), -1;
     const lanes zero = {0};
-    memset(state, 0, n * sizeof *state);
+    memset(current, 0, n * sizeof *current);
     for (int64_t j = 0; j < f->n; j++) {
         x->v_min[j] = INFINITY, x->v_max[j] = -INFINITY;
         x->v_min_at[j] = x->v_max_at[j] = -1;
@@ -408,7 +432,7 @@ static int64_t VARIANT(stream)(const factors *f, const branches *br, const profi
                     state[j].v_m[h] = zero + v_m[j];
                 }
         lane_mask solved[HALVES], good[HALVES];
-        iterations += VARIANT(iterate)(f, state, &source, VARIANT(FACTORED), NULL, tolerance2, iterations_max, solved);
+        iterations += VARIANT(iterate)(f, state, current, &source, VARIANT(FACTORED), NULL, tolerance2, iterations_max, solved);
         EACH_HALF {
             good[h] = solved[h];
             for (int b = 0; b < LANES; b++)
@@ -427,6 +451,6 @@ static int64_t VARIANT(stream)(const factors *f, const branches *br, const profi
         if (x->v_min_at[j] >= 0) x->v_min[j] = sqrt(x->v_min[j]), x->v_max[j] = sqrt(x->v_max[j]);
     for (int64_t e = 0; e < br->n; e++)
         if (x->loading_max_at[e] >= 0) x->loading_max[e] = sqrt(x->loading_max[e]);
-    free(state);
+    free(current), free(state);
     return iterations;
 }

@@ -14,13 +14,15 @@ typedef struct {
     int32_t first[BLOCK];
     int64_t *from, *to;
     node_state *state;
+    node_current *current;
 } VARIANT(part);
 
 static int VARIANT(open_part)(VARIANT(part) * p, const factors *f, const branches *br) {
     size_t n = (size_t)(f->n ? f->n : 1), m = (size_t)(br->n ? br->n : 1), nnz = (size_t)f->l_start[f->n] + 1;
     size_t nnz_u = (size_t)f->u_start[f->n] + 1;
     *p = (VARIANT(part)){0};
-    int failed = posix_memalign((void **)&p->state, 8 * LANES, n * sizeof *p->state);
+    int failed = !(p->state = block_memory(n, sizeof *p->state));
+    failed |= !(p->current = block_memory(n, sizeof *p->current));
     failed |= !(p->place = malloc(n * sizeof *p->place)) | !(p->node = malloc(n * sizeof *p->node));
     failed |= !(p->branch_name = malloc(m * sizeof *p->branch_name));
     failed |= !(p->extra_of = malloc(n * sizeof *p->extra_of));
@@ -43,7 +45,7 @@ static void VARIANT(close_part)(VARIANT(part) * p) {
     for (int i = 0; i < 12; i++) free(p->node_number[i]), free(p->branch_number[i]);
     for (int i = 0; i < 4; i++) free(p->number[i]);
     free(p->from), free(p->to), free(p->l_row), free(p->u_column), free(p->described), free(p->l_start);
-    free(p->u_start), free(p->branch_name), free(p->extra_of), free(p->node), free(p->place), free(p->state);
+    free(p->u_start), free(p->branch_name), free(p->extra_of), free(p->node), free(p->place), free(p->current), free(p->state);
 }
 
 /* Order of positions. */

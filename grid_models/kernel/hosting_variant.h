@@ -15,11 +15,11 @@ static void VARIANT(solve_path)(VARIANT(part) * p, const factors *f, const hosti
         EACH_HALF {
             p->state[j].v_r[h] = zero + cut->v_r[j];
             p->state[j].v_m[h] = zero + cut->v_m[j];
-            p->state[j].x_r[h] = p->state[j].x_m[h] = zero;
+            p->current[j].x_r[h] = p->current[j].x_m[h] = zero;
         }
     }
     VARIANT(place_plants)(p->first, whole->power_r + start, whole->power_m + start, count, p->extra_of, extra);
-    VARIANT(iterate)(f, p->state, &source, VARIANT(BASE), NULL, tolerance2, iterations_max, good);
+    VARIANT(iterate)(f, p->state, p->current, &source, VARIANT(BASE), NULL, tolerance2, iterations_max, good);
 }
 
 /* Cuts the path of the candidates start... out. */
@@ -107,21 +107,21 @@ static void VARIANT(start_near)(VARIANT(part) * p, const factors *f, const surro
 static int64_t VARIANT(host)(const factors *f, const branches *br, const surroundings *s, const hosting *host, int64_t start,
                              int64_t stop, double tolerance2, int64_t iterations_max) {
     VARIANT(part) p;
-    node_state *state = NULL;
-    node_power *extra = NULL;
-    size_t n = (size_t)(f->n ? f->n : 1);
-    int32_t *extra_of = malloc(n * sizeof *extra_of);
-    int failed = !extra_of || posix_memalign((void **)&state, 8 * LANES, n * sizeof *state);
-    failed |= posix_memalign((void **)&extra, 8 * LANES, BLOCK * sizeof *extra);
-    failed |= VARIANT(open_part)(&p, f, br);
-    if (failed) return VARIANT(close_part)(&p), free(extra), free(state), free(extra_of), -1;
+    size_t n = (size_t)f->n;
+    node_state *state = block_memory(n, sizeof *state);
+    node_current *current = block_memory(n, sizeof *current);
+    node_power *extra = block_memory(BLOCK, sizeof *extra);
+    int32_t *extra_of = malloc((n + 1) * sizeof *extra_of);
+    int failed = VARIANT(open_part)(&p, f, br);
+    if (failed || !state || !current || !extra || !extra_of)
+        return VARIANT(close_part)(&p), free(extra_of), free(extra), free(current), free(state), -1;
     const lanes zero = {0};
     int64_t iterations = 0;
     const power_source source = {
         .base_r = host->base_r, .base_m = host->base_m, .extra_of = extra_of, .extra = extra};
     for (int64_t j = 0; j < f->n; j++) {
         extra_of[j] = -1;
-        EACH_HALF state[j].x_r[h] = state[j].x_m[h] = zero;
+        EACH_HALF current[j].x_r[h] = current[j].x_m[h] = zero;
     }
     for (int64_t k = start; k < stop; k += BLOCK) {
         int n_here = stop - k < BLOCK ? (int)(stop - k) : BLOCK;
@@ -132,7 +132,7 @@ static int64_t VARIANT(host)(const factors *f, const branches *br, const surroun
         VARIANT(solve_path)(&p, &cut_f, &cut_h, host, k, n_here, tolerance2, iterations_max, good);
         VARIANT(start_near)(&p, f, s, host, good, state);
         VARIANT(place_plants)(host->node + k, host->power_r + k, host->power_m + k, n_here, extra_of, extra);
-        iterations += VARIANT(iterate)(f, state, &source, VARIANT(BASE), NULL, tolerance2, iterations_max, good);
+        iterations += VARIANT(iterate)(f, state, current, &source, VARIANT(BASE), NULL, tolerance2, iterations_max, good);
         VARIANT(bound) found[HALVES];
         EACH_HALF VARIANT(bind)(f, br, state, h, host, host->node + k, n_here, f->n, NULL, NULL, found + h);
         for (int b = 0; b < n_here; b++) {
@@ -142,7 +142,7 @@ static int64_t VARIANT(host)(const factors *f, const branches *br, const surroun
             extra_of[host->node[k + b]] = -1;
         }
     }
-    VARIANT(close_part)(&p), free(extra), free(state), free(extra_of);
+    VARIANT(close_part)(&p), free(extra_of), free(extra), free(current), free(state);
     return iterations;
 }
 
@@ -151,6 +151,9 @@ static int64_t VARIANT(host)(const factors *f, const branches *br, const surroun
 #undef loose_lanes
 #undef lane_mask
 #undef node_state
+#undef node_current
+#undef IN_PLACE
+#undef TESTED
 #undef node_dependent
 #undef node_power
 #undef power_source
