@@ -24,9 +24,9 @@ setup: .venv/ready  ## the environment in .venv, from the lock file
 demo: setup  ## one operating day of the demo county, with console; ARGS="--exit --json" and others: see --help
 	@$(BIN)/microbalance demo $(ARGS)
 
-test: setup  ## every test
+test: setup  ## every test, two side by side; ARGS="-n 0 tests/market" and others: see pytest --help
 	@.ci/debian-packages $(TEST_PACKAGES)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 check: setup  ## format, lint, types, import directions
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && echo "check: ruff clean"

@@ -32,6 +32,15 @@ from hub.store.schema import migrate
 REGISTERS = CHANNELS[:4]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Hand tests out by folder, so that what a folder's tests share is made once; the days, which last longest, first."""
+    here = Path(__file__).parent
+    folders = {item: item.path.relative_to(here).parts[0] for item in items}
+    for item, folder in folders.items():
+        item.add_marker(pytest.mark.xdist_group(folder))
+    items.sort(key=lambda item: folders[item] != "scenario")
+
+
 @pytest.fixture(scope="session")
 def postgresql_cluster() -> Iterator[str]:
     """The URL, without a database name, of a private PostgreSQL that sorts text by language, not by byte."""
