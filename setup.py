@@ -11,6 +11,7 @@ setup(
             "grid_models.kernel.fixed_point_kernel",
             sources=["grid_models/kernel/fixed_point.c"],
             depends=[
+                "grid_models/kernel/first_sweeps_variant.h",
                 "grid_models/kernel/fixed_point.h",
                 "grid_models/kernel/fixed_point_variant.h",
                 "grid_models/kernel/hosting_limits_variant.h",

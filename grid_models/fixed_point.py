@@ -53,7 +53,7 @@ class FactorColumns:
             "c_r": c_r,
             "c_m": c_m,
         }
-        self.structure = filled(FactorsStructure, n=len(factors), **self._arrays, node=None)
+        self.structure = filled(FactorsStructure, n=len(factors), **self._arrays, node=None, up=None, down=None)
 
 
 class BranchColumns:

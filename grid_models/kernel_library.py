@@ -29,12 +29,12 @@ def _structure(name: str, *fields: str) -> type[ctypes.Structure]:
 
 
 FactorsStructure = _structure("Factors", "n n", "l_start", "l_row", "l_r", "l_m", "u_start", "u_column", "u_r", "u_m",
-                              "d_r", "d_m", "c_r", "c_m", "node")  # fmt: skip
+                              "d_r", "d_m", "c_r", "c_m", "node", "up", "down")  # fmt: skip
 BranchesStructure = _structure("Branches", "n n", "from_position", "to_position", "y", "from_scale", "to_scale",
                                "source_r", "source_m")  # fmt: skip
 InjectionsStructure = _structure("Injections", "n stride", "power_r", "power_m", "current_r", "current_m",
                                  "impedance_r", "impedance_m")  # fmt: skip
-ProfilesStructure = _structure("Profiles", "start", "entry", "factor")
+ProfilesStructure = _structure("Profiles", "n stride", "start", "entry", "factor")
 ExtremesStructure = _structure(
     "Extremes", "v_low2", "v_high2", "v_min", "v_max", "v_min_at", "v_max_at", "n_low", "n_high", "loading_max",
     "loading_max_at", "n_over", "loss_sum", "scenario_loss", "scenario_v_min", "scenario_v_max", "scenario_loading",

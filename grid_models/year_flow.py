@@ -16,7 +16,7 @@ import numpy.typing as npt
 from grid_models.admittance import BASE_MVA
 from grid_models.elements import BoolArray, FloatArray, Int64Array
 from grid_models.fixed_point import BranchColumns, FixedPoint, entries_by_position, run_blocks
-from grid_models.kernel_library import ExtremesStructure, ProfilesStructure, filled
+from grid_models.kernel_library import LANES, ExtremesStructure, ProfilesStructure, filled
 from grid_models.networks import Network
 from grid_models.power_flow import BranchEnds, NonConvergence, PowerFlow, rated_currents_ka
 from grid_models.simbench_profiles import NetworkProfiles
@@ -262,17 +262,17 @@ class _Stream:
 
     def add(self, found: YearFlow, factor: FloatArray, start: int, stop: int) -> None:
         """Add rows start..stop-1; each thread takes whole spans."""
-        window = np.zeros((len(factor), -(-(stop - start) // 8) * 8))
-        window[:, : stop - start] = factor[:, start:stop]
-        entries = _placed(self._entries, window.shape[1])
-        profiles = filled(ProfilesStructure, start=self._entries["start"], entry=entries, factor=window)
+        window = _window_of_factors(factor, start, stop)
+        stride = window[0].size
+        entries = _placed(self._entries)
+        profiles = filled(ProfilesStructure, stride=stride, start=self._entries["start"], entry=entries, factor=window)
         parts: dict[int, tuple[int, dict[str, Any]]] = {}
 
         def run(first: int, last: int) -> int:
             arrays = self._arrays(found, last)
             structure = filled(ExtremesStructure, **arrays)
             columns = self._engine.columns
-            converged = np.zeros(window.shape[1], np.int8)
+            converged = np.zeros(len(window) * LANES, np.int8)
             iterations = self._engine.library.call(
                 "cmb_stream",
                 *(columns.structure, self._branches.structure, profiles, first, last, SPAN_ROWS),
@@ -429,11 +429,26 @@ def _sorted_entries(entries: _Entries, engine: FixedPoint) -> dict[str, npt.NDAr
     }
 
 
-def _placed(entries: dict[str, npt.NDArray[Any]], stride: int) -> npt.NDArray[Any]:
-    """Return the entries as the kernel takes them (profile_entry), columns being `stride` factors apart."""
+def _window_of_factors(factor: FloatArray, start: int, stop: int) -> FloatArray:
+    """Return the factors of rows start..stop-1 as the kernel takes them, (n_blocks, n_columns, LANES).
+
+    They begin where a cache line does, so that those of one column and block are one line.
+    """
+    n_blocks, n_columns = -(-(stop - start) // LANES), len(factor)
+    memory = np.zeros(n_blocks * n_columns * LANES + LANES)
+    offset = -(memory.ctypes.data // memory.itemsize) % LANES
+    window = memory[offset : offset + n_blocks * n_columns * LANES].reshape(n_blocks, n_columns, LANES)
+    padded = np.zeros((n_columns, n_blocks * LANES))
+    padded[:, : stop - start] = factor[:, start:stop]
+    window[:] = padded.reshape(n_columns, n_blocks, LANES).transpose(1, 0, 2)
+    return window
+
+
+def _placed(entries: dict[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Return the entries as the kernel takes them (profile_entry)."""
     placed = np.empty(len(entries["p_column"]), dtype=_PROFILE_ENTRY)
     placed["p_nominal"], placed["q_nominal"] = entries["p_nominal"], entries["q_nominal"]
-    placed["p_at"], placed["q_at"] = entries["p_column"] * stride, entries["q_column"] * stride
+    placed["p_at"], placed["q_at"] = entries["p_column"] * LANES, entries["q_column"] * LANES
     return placed
 
 

@@ -103,11 +103,14 @@ static int64_t best_host_locally(const factors *f, const branches *br, const sur
 #define WITH_NODES(f, call)                                                    \
     factors described = *f;                                                    \
     factor_of_node *node = malloc((size_t)(f->n + 1) * sizeof *node);          \
-    if (!node) return -1;                                                      \
-    describe_nodes(f, node);                                                   \
-    described.node = node;                                                     \
-    int64_t count = call;                                                      \
-    free(node);                                                                \
+    factor_link *up = malloc(link_memory(f->l_start[f->n]));                   \
+    factor_link *down = malloc(link_memory(f->u_start[f->n]));                 \
+    int64_t count = -1;                                                        \
+    if (node && up && down) {                                                  \
+        describe_nodes(&described, node, up, down);                            \
+        count = call;                                                          \
+    }                                                                          \
+    free(down), free(up), free(node);                                          \
     return count;
 
 EXPORTED int64_t cmb_level(void) { return level(); }

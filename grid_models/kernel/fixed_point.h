@@ -20,12 +20,8 @@ static void *block_memory(size_t n, size_t size) {
     return memory;
 }
 
-/* L and U of the nodal matrix without the feeding points, in elimination order. Columns of L without its unit diagonal,
- * rows of U without its diagonal and divided by it; d is its inverse. c: what the feeding points inject. node: filled by
- * describe_nodes. r, m: real and imaginary. */
-/* So many iterations are made before convergence is tested: fewer never did from where a year or hosting starts, and a
- * sweep that need not know its step moves half the memory. */
-enum { UNTESTED = 4 };
+/* So many iterations are made in single precision where a year or hosting is solved; more bring it no nearer. */
+enum { FIRST_ITERATIONS = 5 };
 
 /* What both sweeps need of one node. l, u: its entries with the next node. */
 typedef struct {
@@ -33,10 +29,25 @@ typedef struct {
     int64_t role;
 } factor_of_node;
 
+/* The same for the iterations in single precision. */
+typedef struct {
+    float l_r, l_m, u_r, u_m, d_r, d_m;
+    int32_t role;
+} first_factor_of_node;
+
+/* An entry of L or U between a node and one that is not the next. */
+typedef struct {
+    double r, m;
+    int32_t node, other;
+} factor_link;
+
 /* Current comes from the node before, from others, from a feeding point; goes to others than the next; the voltage hangs
  * on the next node's, on others'. */
 enum { FROM_BEFORE = 1, GATHERS = 2, FED = 4, PASSES_ELSEWHERE = 8, HANGS_ON_NEXT = 16, HANGS_ELSEWHERE = 32 };
 
+/* L and U of the nodal matrix without the feeding points, in elimination order. Columns of L without its unit diagonal,
+ * rows of U without its diagonal and divided by it; d is its inverse. c: what the feeding points inject. node, up, down:
+ * filled by describe_nodes. r, m: real and imaginary. */
 typedef struct {
     int64_t n;
     const int64_t *l_start;
@@ -48,10 +59,29 @@ typedef struct {
     const double *d_r, *d_m;
     const double *c_r, *c_m;
     const factor_of_node *node;
+    const factor_link *up, *down;
 } factors;
 
-/* Fills node from the rest of f. */
-static void describe_nodes(const factors *f, factor_of_node *node) {
+/* Links that are fetched ahead while one is worked on: they lead far away. */
+enum { LINKS_AHEAD = 3 };
+
+static size_t link_memory(int64_t n_entries) { return (size_t)(n_entries + LINKS_AHEAD) * sizeof(factor_link); }
+
+/* Writes the entries of column or row j that do not lead to the next node; returns how many. */
+static int64_t link_node(int64_t j, const int64_t *start, const int32_t *other, const double *r, const double *m,
+                         factor_link *link) {
+    int64_t count = 0;
+    for (int64_t k = start[j]; k < start[j + 1]; k++)
+        if (other[k] != j + 1) link[count++] = (factor_link){r[k], m[k], (int32_t)j, other[k]};
+    return count;
+}
+
+/* Fills node, up and down from the rest of f. up: links of L in the order of their nodes, behind them some of no node;
+ * down: ends the links of U, before which lie some of no node. Memory: f->n, link_memory(entries of L, of U). */
+static void describe_nodes(factors *f, factor_of_node *node, factor_link *up, factor_link *down) {
+    const factor_link none = {.node = -1};
+    f->node = node, f->up = up;
+    for (int i = 0; i < LINKS_AHEAD; i++) *down++ = none;
     for (int64_t j = 0; j < f->n; j++) {
         int64_t role = f->c_r[j] != 0 || f->c_m[j] != 0 ? FED : 0;
         node[j] = (factor_of_node){.d_r = f->d_r[j], .d_m = f->d_m[j], .role = role};
@@ -72,7 +102,11 @@ static void describe_nodes(const factors *f, factor_of_node *node) {
             } else {
                 node[j].role |= HANGS_ELSEWHERE;
             }
+        up += link_node(j, f->l_start, f->l_row, f->l_r, f->l_m, up);
+        down += link_node(j, f->u_start, f->u_column, f->u_r, f->u_m, down);
     }
+    for (int i = 0; i < LINKS_AHEAD; i++) *up++ = none;
+    f->down = down;
 }
 
 /* Two-ports of the branches. from, to: a node, or -1-k for feeding point k, whose voltage is source_r[k] + j source_m[k].
@@ -100,12 +134,29 @@ typedef struct {
     int64_t p_at, q_at;
 } profile_entry;
 
-/* Factored profiles: injection of node j = sum over its entries of nominal * factor[column][scenario]. */
 typedef struct {
+    float p_nominal, q_nominal;
+    int32_t p_at, q_at;
+} first_profile_entry;
+
+static inline first_profile_entry first_entry(const profile_entry *e) {
+    return (first_profile_entry){(float)e->p_nominal, (float)e->q_nominal, (int32_t)e->p_at, (int32_t)e->q_at};
+}
+
+/* Factored profiles: injection of node j = sum over its entries of nominal * factor[column][scenario]. The factors of
+ * eight scenarios lie together, `stride` numbers from those of the next eight, so that they stay near the processor. */
+typedef struct {
+    int64_t stride;
     const int64_t *start;
     const profile_entry *entry;
     const double *factor;
 } profiles;
+
+enum { FACTORS_TOGETHER = 8 };
+
+static inline int64_t factors_at(const profiles *pr, int64_t t) {
+    return t / FACTORS_TOGETHER * pr->stride + t % FACTORS_TOGETHER;
+}
 
 /* What a run over many scenarios leaves, by node and by branch. Squares of voltages and loadings are compared. */
 typedef struct {

@@ -4,7 +4,8 @@
  * compiler, comparisons of them even into single numbers.)
  *
  * Constant-matrix fixed point V <- Y^-1 (c + conj(S(V) / V)): one sparse factorisation, then a forward and a backward
- * sweep an iteration. A lane that has converged keeps its voltages, so that its result does not depend on its company.
+ * sweep an iteration, the first of them in single precision (first_sweeps_variant.h). A lane that has converged keeps
+ * its voltages, so that its result does not depend on its company.
  */
 
 #define ALWAYS static inline __attribute__((always_inline))
@@ -47,8 +48,7 @@ ALWAYS lanes VARIANT(larger)(lanes a, lanes b) {
 #endif
 }
 
-/* One node's numbers in a block. What is swept again and again must be small: the processor waits for memory. So the
- * first sweeps keep the currents where the voltages were (IN_PLACE), and of node_current only what GATHERS. */
+/* One node's numbers in a block. What is swept again and again must be small: the processor waits for memory. */
 typedef struct {
     lanes v_r[HALVES], v_m[HALVES];
 } VARIANT(node_state);
@@ -66,20 +66,15 @@ typedef struct {
 #define node_dependent VARIANT(node_dependent)
 #define node_power VARIANT(node_power)
 #define power_source VARIANT(power_source)
-#define IN_PLACE VARIANT(in_place)
-#define TESTED VARIANT(tested)
 #define EACH_HALF _Pragma("GCC unroll 4") for (int h = 0; h < HALVES; h++)
 
-/* How sweeps work: IN_PLACE, or TESTED for convergence, beside the voltages before. */
-enum { IN_PLACE, TESTED };
-
-/* Where the injections of scenarios t... come from: given for each; from factored profiles; or the same base for all
+/* Where the injections of scenarios come from: given for each; from factored profiles; or the same base for all
  * and something extra at few nodes (extra_of: its place, -1 for none). */
 enum { VARIANT(GIVEN), VARIANT(FACTORED), VARIANT(BASE) };
 typedef struct {
     const node_power *given;
     const profiles *factored;
-    int64_t t;
+    int64_t t; /* where their factors begin */
     const double *base_r, *base_m;
     const int32_t *extra_of;
     const node_power *extra;
@@ -107,14 +102,19 @@ ALWAYS void VARIANT(power_at)(const power_source *s, int kind, int64_t j, lanes 
     }
 }
 
-/* way: IN_PLACE or TESTED. Currents at all nodes, and on up the elimination tree: x = L^-1 (c + conj(S / V)). Along a line each node's parent is
- * the next one, so what it passes on stays in registers: through memory each node would wait for the one before it. */
-ALWAYS void VARIANT(sweep_up)(const factors *f, node_state *restrict state, node_current *restrict current, int way,
-                              const power_source *source, int kind, const node_dependent *dependent) {
+#include "first_sweeps_variant.h"
+
+/* Currents at all nodes, and on up the elimination tree: x = L^-1 (c + conj(S / V)). Along a line each node's parent is
+ * the next one, so what it passes on stays in registers: through memory each node would wait for the one before it.
+ * old: where the voltages are taken from, if not from state, or NULL. */
+ALWAYS void VARIANT(sweep_up)(const factors *f, node_state *restrict state, node_current *restrict current,
+                              const first_state *old, const power_source *source, int kind,
+                              const node_dependent *dependent) {
     const lanes zero = {0}, one = zero + 1.0;
     const factor_of_node *restrict node = f->node;
     const power_source here = *source;
     const int64_t n = f->n;
+    const factor_link *link = f->up;
     lanes xr[HALVES], xm[HALVES];
     EACH_HALF xr[h] = xm[h] = zero;
     for (int64_t j = 0; j < n; j++) {
@@ -125,7 +125,9 @@ ALWAYS void VARIANT(sweep_up)(const factors *f, node_state *restrict state, node
         lanes p[HALVES], q[HALVES], ir[HALVES], im[HALVES];
         VARIANT(power_at)(&here, kind, j, p, q);
         EACH_HALF {
-            lanes vr = a->v_r[h], vm = a->v_m[h], w = one / (vr * vr + vm * vm);
+            lanes vr = old ? VARIANT(wide)(&old[j].r, h) : a->v_r[h];
+            lanes vm = old ? VARIANT(wide)(&old[j].m, h) : a->v_m[h];
+            lanes w = one / (vr * vr + vm * vm);
             lanes sr = p[h] * w, sm = q[h] * w;
             if (dependent) {
                 const node_dependent *z = dependent + j;
@@ -136,10 +138,7 @@ ALWAYS void VARIANT(sweep_up)(const factors *f, node_state *restrict state, node
             ir[h] = sr * vr + sm * vm;
             im[h] = sr * vm - sm * vr;
         }
-        if (role & GATHERS) {
-            EACH_HALF ir[h] += x->x_r[h], im[h] += x->x_m[h];
-            if (way == IN_PLACE) EACH_HALF x->x_r[h] = x->x_m[h] = zero;
-        }
+        if (role & GATHERS) EACH_HALF ir[h] += x->x_r[h], im[h] += x->x_m[h];
         if (role & FED) EACH_HALF ir[h] += f->c_r[j], im[h] += f->c_m[j];
         if (role & FROM_BEFORE) {
             const double lr = of[-1].l_r, lm = of[-1].l_m;
@@ -151,26 +150,28 @@ ALWAYS void VARIANT(sweep_up)(const factors *f, node_state *restrict state, node
         } else {
             EACH_HALF xr[h] = ir[h], xm[h] = im[h];
         }
-        if (way == IN_PLACE) EACH_HALF a->v_r[h] = xr[h], a->v_m[h] = xm[h];
-        else EACH_HALF x->x_r[h] = xr[h], x->x_m[h] = xm[h];
+        EACH_HALF x->x_r[h] = xr[h], x->x_m[h] = xm[h];
         if (role & PASSES_ELSEWHERE)
-            for (int64_t k = f->l_start[j]; k < f->l_start[j + 1]; k++) {
-                if (f->l_row[k] == j + 1) continue;
-                node_current *to = current + f->l_row[k];
-                double r = f->l_r[k], m = f->l_m[k];
+            do {
+                node_current *to = current + link->other;
+                double r = link->r, m = link->m;
+                __builtin_prefetch(current + link[LINKS_AHEAD].other, 1);
                 EACH_HALF {
                     to->x_r[h] -= r * xr[h] - m * xm[h];
                     to->x_m[h] -= r * xm[h] + m * xr[h];
                 }
-            }
+            } while ((++link)->node == j);
     }
 }
 
-/* Voltages down the tree: V = U^-1 x, where the rows of U are divided by its diagonal. Active lanes take them. */
-ALWAYS void VARIANT(sweep_down)(const factors *f, node_state *restrict state, node_current *restrict current, int way,
-                                const lane_mask active[HALVES], double tolerance2, lane_mask within[HALVES]) {
+/* Voltages down the tree: V = U^-1 x, where the rows of U are divided by its diagonal. Active lanes take them. old: as
+ * in sweep_up. */
+ALWAYS void VARIANT(sweep_down)(const factors *f, node_state *restrict state, node_current *restrict current,
+                                const first_state *old, const lane_mask active[HALVES], double tolerance2,
+                                lane_mask within[HALVES]) {
     const lanes zero = {0};
     const factor_of_node *restrict node = f->node;
+    const factor_link *link = f->down;
     lanes vr[HALVES], vm[HALVES], step2[HALVES];
     EACH_HALF step2[h] = vr[h] = vm[h] = zero;
     for (int64_t j = f->n - 1; j >= 0; j--) {
@@ -181,20 +182,21 @@ ALWAYS void VARIANT(sweep_down)(const factors *f, node_state *restrict state, no
         const double dr = of->d_r, dm = of->d_m;
         lanes yr[HALVES], ym[HALVES];
         EACH_HALF {
-            lanes xr = way == IN_PLACE ? a->v_r[h] : x->x_r[h], xm = way == IN_PLACE ? a->v_m[h] : x->x_m[h];
+            lanes xr = x->x_r[h], xm = x->x_m[h];
             yr[h] = xr * dr - xm * dm;
             ym[h] = xr * dm + xm * dr;
         }
         if (role & HANGS_ELSEWHERE)
-            for (int64_t k = f->u_start[j]; k < f->u_start[j + 1]; k++) {
-                if (f->u_column[k] == j + 1) continue;
-                const node_state *from = state + f->u_column[k];
-                double ur = f->u_r[k], um = f->u_m[k];
+            do {
+                link--;
+                const node_state *from = state + link->other;
+                double ur = link->r, um = link->m;
+                __builtin_prefetch(state + link[-LINKS_AHEAD].other);
                 EACH_HALF {
                     yr[h] -= ur * from->v_r[h] - um * from->v_m[h];
                     ym[h] -= ur * from->v_m[h] + um * from->v_r[h];
                 }
-            }
+            } while (link[-1].node == j);
         if (role & HANGS_ON_NEXT) {
             const double ur = of->u_r, um = of->u_m;
             EACH_HALF {
@@ -205,12 +207,10 @@ ALWAYS void VARIANT(sweep_down)(const factors *f, node_state *restrict state, no
         } else {
             EACH_HALF vr[h] = yr[h], vm[h] = ym[h];
         }
-        if (way == IN_PLACE) {
-            EACH_HALF a->v_r[h] = vr[h], a->v_m[h] = vm[h];
-            continue;
-        }
         EACH_HALF {
-            lanes old_r = a->v_r[h], old_m = a->v_m[h], er = vr[h] - old_r, em = vm[h] - old_m;
+            lanes old_r = old ? VARIANT(wide)(&old[j].r, h) : a->v_r[h];
+            lanes old_m = old ? VARIANT(wide)(&old[j].m, h) : a->v_m[h];
+            lanes er = vr[h] - old_r, em = vm[h] - old_m;
             step2[h] = VARIANT(larger)(er * er + em * em, step2[h]);
             a->v_r[h] = VARIANT(choose)(active[h], vr[h], old_r);
             a->v_m[h] = VARIANT(choose)(active[h], vm[h], old_m);
@@ -220,24 +220,26 @@ ALWAYS void VARIANT(sweep_down)(const factors *f, node_state *restrict state, no
     EACH_HALF within[h] = (lane_mask)(step2[h] <= tolerance2);
 }
 
-/* dependent: what of the injections depends on the voltage, or NULL. current must be zero before. Returns the number of iterations; converged has
- * ones in the lanes whose last step was within the tolerance. */
-ALWAYS int64_t VARIANT(iterate)(const factors *f, node_state *state, node_current *current,
-                                const power_source *source, int kind, const node_dependent *dependent, double tolerance2, int64_t iterations_max,
-                                lane_mask *converged) {
+/* dependent: what of the injections depends on the voltage, or NULL. current must be zero before. old: where the
+ * voltages to start from are, if not in state, or NULL. Returns the number of iterations; converged has ones in the
+ * lanes whose last step was within the tolerance. */
+ALWAYS int64_t VARIANT(iterate)(const factors *f, node_state *state, node_current *current, const first_state *old,
+                                const power_source *source, int kind, const node_dependent *dependent,
+                                double tolerance2, int64_t iterations_max, lane_mask *converged) {
     const lanes zero = {0};
     lane_mask active[HALVES];
     EACH_HALF active[h] = (lane_mask)(zero == zero);
     int64_t iterations = 0, is_active = 1;
     while (iterations < iterations_max && is_active) {
         lane_mask within[HALVES];
-        if (iterations++ < UNTESTED) {
-            VARIANT(sweep_up)(f, state, current, IN_PLACE, source, kind, dependent);
-            VARIANT(sweep_down)(f, state, current, IN_PLACE, active, tolerance2, within);
-            continue;
+        if (old && !iterations) {
+            VARIANT(sweep_up)(f, state, current, old, source, kind, dependent);
+            VARIANT(sweep_down)(f, state, current, old, active, tolerance2, within);
+        } else {
+            VARIANT(sweep_up)(f, state, current, NULL, source, kind, dependent);
+            VARIANT(sweep_down)(f, state, current, NULL, active, tolerance2, within);
         }
-        VARIANT(sweep_up)(f, state, current, TESTED, source, kind, dependent);
-        VARIANT(sweep_down)(f, state, current, TESTED, active, tolerance2, within);
+        iterations++;
         is_active = 0;
         EACH_HALF {
             active[h] &= ~within[h];
@@ -301,9 +303,9 @@ static int64_t VARIANT(solve)(const factors *f, const injections *s, int64_t sta
                 }
             }
         lane_mask good[HALVES];
-        iterations += dependent ? VARIANT(iterate)(f, state, current, &source, VARIANT(GIVEN), dependent, tolerance2,
+        iterations += dependent ? VARIANT(iterate)(f, state, current, NULL, &source, VARIANT(GIVEN), dependent, tolerance2,
                                                    iterations_max, good)
-                                : VARIANT(iterate)(f, state, current, &source, VARIANT(GIVEN), NULL, tolerance2,
+                                : VARIANT(iterate)(f, state, current, NULL, &source, VARIANT(GIVEN), NULL, tolerance2,
                                                    iterations_max, good);
         EACH_HALF {
             for (int b = 0; b < LANES; b++) converged[t + h * LANES + b] = good[h][b] != 0;
@@ -408,8 +410,9 @@ static int64_t VARIANT(stream)(const factors *f, const branches *br, const profi
     size_t n = (size_t)f->n;
     node_state *state = block_memory(n, sizeof *state);
     node_current *current = block_memory(n, sizeof *current);
-    if (!state || !current) return free(current), free(state), -1;
-    const lanes zero = {0};
+    VARIANT(first_sweeps) first;
+    if (VARIANT(open_first)(&first, f, pr, stop) || !state || !current)
+        return VARIANT(close_first)(&first), free(current), free(state), -1;
     memset(current, 0, n * sizeof *current);
     for (int64_t j = 0; j < f->n; j++) {
         x->v_min[j] = INFINITY, x->v_max[j] = -INFINITY;
@@ -425,14 +428,12 @@ static int64_t VARIANT(stream)(const factors *f, const branches *br, const profi
     int64_t iterations = 0;
     for (int64_t t = start; t < stop; t += BLOCK) {
         int cold = (t - start) % restart == 0;
-        const power_source source = {.factored = pr, .t = t};
-        if (cold)
-            for (int64_t j = 0; j < f->n; j++) EACH_HALF {
-                    state[j].v_r[h] = zero + v_r[j];
-                    state[j].v_m[h] = zero + v_m[j];
-                }
+        const power_source source = {.factored = pr, .t = factors_at(pr, t)};
+        if (cold) VARIANT(restart_first)(&first, f->n, v_r, v_m, (first_mask){0} == 0);
+        VARIANT(approach)(&first, f, &source, VARIANT(FACTORED), v_r, v_m);
         lane_mask solved[HALVES], good[HALVES];
-        iterations += VARIANT(iterate)(f, state, current, &source, VARIANT(FACTORED), NULL, tolerance2, iterations_max, solved);
+        iterations += VARIANT(iterate)(f, state, current, first.state, &source, VARIANT(FACTORED), NULL, tolerance2,
+                                       iterations_max, solved);
         EACH_HALF {
             good[h] = solved[h];
             for (int b = 0; b < LANES; b++)
@@ -440,17 +441,16 @@ static int64_t VARIANT(stream)(const factors *f, const branches *br, const profi
         }
         VARIANT(keep)(f, br, state, t, good, x, converged);
         /* A lane that failed must not be where the next block starts. */
+        first_mask failed = {0};
+        int any_failed = 0;
         for (int k = 0; k < BLOCK; k++)
-            if (!solved[k / LANES][k % LANES])
-                for (int64_t j = 0; j < f->n; j++) {
-                    state[j].v_r[k / LANES][k % LANES] = v_r[j];
-                    state[j].v_m[k / LANES][k % LANES] = v_m[j];
-                }
+            if (!solved[k / LANES][k % LANES]) failed[k] = -1, any_failed = 1;
+        if (any_failed) VARIANT(restart_first)(&first, f->n, v_r, v_m, failed);
     }
     for (int64_t j = 0; j < f->n; j++)
         if (x->v_min_at[j] >= 0) x->v_min[j] = sqrt(x->v_min[j]), x->v_max[j] = sqrt(x->v_max[j]);
     for (int64_t e = 0; e < br->n; e++)
         if (x->loading_max_at[e] >= 0) x->loading_max[e] = sqrt(x->loading_max[e]);
-    free(current), free(state);
+    VARIANT(close_first)(&first), free(current), free(state);
     return iterations;
 }

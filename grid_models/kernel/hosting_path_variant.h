@@ -10,6 +10,7 @@ typedef struct {
     int64_t *l_start, *u_start;
     int32_t *l_row, *u_column;
     factor_of_node *described;
+    factor_link *up, *down;
     double *number[4], *node_number[12], *branch_number[12];
     int32_t first[BLOCK];
     int64_t *from, *to;
@@ -30,6 +31,7 @@ static int VARIANT(open_part)(VARIANT(part) * p, const factors *f, const branche
     failed |= !(p->u_start = malloc((n + 1) * sizeof *p->u_start));
     failed |= !(p->l_row = malloc(nnz * sizeof *p->l_row)) | !(p->u_column = malloc(nnz_u * sizeof *p->u_column));
     failed |= !(p->described = malloc(n * sizeof *p->described));
+    failed |= !(p->up = malloc(link_memory((int64_t)nnz))) | !(p->down = malloc(link_memory((int64_t)nnz_u)));
     failed |= !(p->from = malloc(m * sizeof *p->from)) | !(p->to = malloc(m * sizeof *p->to));
     for (int i = 0; i < 4; i++) failed |= !(p->number[i] = malloc((i < 2 ? nnz : nnz_u) * sizeof(double)));
     for (int i = 0; i < 12; i++) failed |= !(p->node_number[i] = malloc(n * sizeof(double)));
@@ -44,8 +46,9 @@ static int VARIANT(open_part)(VARIANT(part) * p, const factors *f, const branche
 static void VARIANT(close_part)(VARIANT(part) * p) {
     for (int i = 0; i < 12; i++) free(p->node_number[i]), free(p->branch_number[i]);
     for (int i = 0; i < 4; i++) free(p->number[i]);
-    free(p->from), free(p->to), free(p->l_row), free(p->u_column), free(p->described), free(p->l_start);
-    free(p->u_start), free(p->branch_name), free(p->extra_of), free(p->node), free(p->place), free(p->current), free(p->state);
+    free(p->from), free(p->to), free(p->l_row), free(p->u_column), free(p->described), free(p->up), free(p->down);
+    free(p->l_start), free(p->u_start), free(p->branch_name), free(p->extra_of), free(p->node), free(p->place);
+    free(p->current), free(p->state);
 }
 
 /* Order of positions. */
@@ -90,7 +93,7 @@ static void VARIANT(cut_factors)(VARIANT(part) * p, const factors *f, factors *c
     p->u_start[p->n] = nu;
     *cut = (factors){p->n, p->l_start, p->l_row, p->number[0], p->number[1], p->u_start, p->u_column, p->number[2],
                      p->number[3], p->node_number[0], p->node_number[1], p->node_number[2], p->node_number[3],
-                     p->described};
+                     NULL, NULL, NULL};
 }
 
 /* Base injections, voltages and limits of the path, what hangs beside it included. */

@@ -19,7 +19,7 @@ static void VARIANT(solve_path)(VARIANT(part) * p, const factors *f, const hosti
         }
     }
     VARIANT(place_plants)(p->first, whole->power_r + start, whole->power_m + start, count, p->extra_of, extra);
-    VARIANT(iterate)(f, p->state, p->current, &source, VARIANT(BASE), NULL, tolerance2, iterations_max, good);
+    VARIANT(iterate)(f, p->state, p->current, NULL, &source, VARIANT(BASE), NULL, tolerance2, iterations_max, good);
 }
 
 /* Cuts the path of the candidates start... out. */
@@ -29,7 +29,7 @@ static void VARIANT(cut)(VARIANT(part) * p, const factors *f, const surroundings
     VARIANT(find_path)(p, s, whole->node + start, count);
     VARIANT(cut_factors)(p, f, cut_f);
     VARIANT(cut_state)(p, f, s, whole, cut_h);
-    describe_nodes(cut_f, p->described);
+    describe_nodes(cut_f, p->described, p->up, p->down);
 }
 
 /* Solves one group of at most BLOCK candidates until each stands at its limit; powers are changed in place. */
@@ -83,38 +83,38 @@ static int64_t VARIANT(host_locally)(const factors *f, const branches *br, const
 /* Where a full power flow starts: on the path what the path's own gave, beside it the base state, turned and stretched
  * as the path's voltages are. Lanes without a solution start from the base state. */
 static void VARIANT(start_near)(VARIANT(part) * p, const factors *f, const surroundings *s, const hosting *host,
-                                const lane_mask *good, node_state *state) {
+                                const lane_mask *good, first_state *first) {
     const lanes zero = {0};
     for (int64_t j = f->n - 1; j >= 0; j--) {
         int64_t at = p->place[j], parent = s->parent[j];
         if (at >= 0 || parent < 0) {
             EACH_HALF {
                 lanes base_r = zero + host->v_r[j], base_m = zero + host->v_m[j];
-                state[j].v_r[h] = at < 0 ? base_r : VARIANT(choose)(good[h], p->state[at].v_r[h], base_r);
-                state[j].v_m[h] = at < 0 ? base_m : VARIANT(choose)(good[h], p->state[at].v_m[h], base_m);
+                lanes vr = at < 0 ? base_r : VARIANT(choose)(good[h], p->state[at].v_r[h], base_r);
+                lanes vm = at < 0 ? base_m : VARIANT(choose)(good[h], p->state[at].v_m[h], base_m);
+                VARIANT(narrow)(&first[j].r, h, vr), VARIANT(narrow)(&first[j].m, h, vm);
             }
             continue;
         }
-        double r = s->relative_r[j], m = s->relative_m[j];
-        EACH_HALF {
-            lanes vr = state[parent].v_r[h], vm = state[parent].v_m[h];
-            state[j].v_r[h] = r * vr - m * vm;
-            state[j].v_m[h] = r * vm + m * vr;
-        }
+        const float r = (float)s->relative_r[j], m = (float)s->relative_m[j];
+        const first_lanes vr = first[parent].r, vm = first[parent].m;
+        first[j] = (first_state){r * vr - m * vm, r * vm + m * vr};
     }
 }
 
-static int64_t VARIANT(host)(const factors *f, const branches *br, const surroundings *s, const hosting *host, int64_t start,
-                             int64_t stop, double tolerance2, int64_t iterations_max) {
+static int64_t VARIANT(host)(const factors *f, const branches *br, const surroundings *s, const hosting *host,
+                             int64_t start, int64_t stop, double tolerance2, int64_t iterations_max) {
     VARIANT(part) p;
     size_t n = (size_t)f->n;
     node_state *state = block_memory(n, sizeof *state);
     node_current *current = block_memory(n, sizeof *current);
     node_power *extra = block_memory(BLOCK, sizeof *extra);
     int32_t *extra_of = malloc((n + 1) * sizeof *extra_of);
-    int failed = VARIANT(open_part)(&p, f, br);
+    VARIANT(first_sweeps) first;
+    int failed = VARIANT(open_first)(&first, f, NULL, 0) | VARIANT(open_part)(&p, f, br);
     if (failed || !state || !current || !extra || !extra_of)
-        return VARIANT(close_part)(&p), free(extra_of), free(extra), free(current), free(state), -1;
+        return VARIANT(close_part)(&p), VARIANT(close_first)(&first), free(extra_of), free(extra), free(current),
+               free(state), -1;
     const lanes zero = {0};
     int64_t iterations = 0;
     const power_source source = {
@@ -130,9 +130,11 @@ static int64_t VARIANT(host)(const factors *f, const branches *br, const surroun
         lane_mask good[HALVES];
         VARIANT(cut)(&p, f, s, host, k, n_here, &cut_f, &cut_h);
         VARIANT(solve_path)(&p, &cut_f, &cut_h, host, k, n_here, tolerance2, iterations_max, good);
-        VARIANT(start_near)(&p, f, s, host, good, state);
+        VARIANT(start_near)(&p, f, s, host, good, first.state);
         VARIANT(place_plants)(host->node + k, host->power_r + k, host->power_m + k, n_here, extra_of, extra);
-        iterations += VARIANT(iterate)(f, state, current, &source, VARIANT(BASE), NULL, tolerance2, iterations_max, good);
+        VARIANT(approach)(&first, f, &source, VARIANT(BASE), host->v_r, host->v_m);
+        iterations += VARIANT(iterate)(f, state, current, first.state, &source, VARIANT(BASE), NULL, tolerance2,
+                                       iterations_max, good);
         VARIANT(bound) found[HALVES];
         EACH_HALF VARIANT(bind)(f, br, state, h, host, host->node + k, n_here, f->n, NULL, NULL, found + h);
         for (int b = 0; b < n_here; b++) {
@@ -142,7 +144,7 @@ static int64_t VARIANT(host)(const factors *f, const branches *br, const surroun
             extra_of[host->node[k + b]] = -1;
         }
     }
-    VARIANT(close_part)(&p), free(extra_of), free(extra), free(current), free(state);
+    VARIANT(close_part)(&p), VARIANT(close_first)(&first), free(extra_of), free(extra), free(current), free(state);
     return iterations;
 }
 
@@ -152,8 +154,11 @@ static int64_t VARIANT(host)(const factors *f, const branches *br, const surroun
 #undef lane_mask
 #undef node_state
 #undef node_current
-#undef IN_PLACE
-#undef TESTED
+#undef first_lanes
+#undef loose_first_lanes
+#undef first_half
+#undef first_mask
+#undef first_state
 #undef node_dependent
 #undef node_power
 #undef power_source

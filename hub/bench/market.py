@@ -2,7 +2,8 @@
 
 The peer is HiGHS, handed its matrix ready made: variables are fills and the flows up and down each edge, with one
 balance row a unit. By highspy's arrays it is faster than by scipy, so that is the peer; both are shown for one case.
-Both must reach the same welfare. Pairing of the fills is timed as well; it has no peer.
+Both must reach the same welfare. Pairing of the fills is timed as well; it has no peer. Then come one call auction, a
+continuous book (auctions.py) and the network-secured day of the county (secured_day.py, `secured` alone).
 """
 
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from scipy.optimize import linprog
 
 from grid_models.bench.machine import versions_of
 from grid_models.bench.measuring import BenchError, Comparison, Contender, Outcome, Show, Workbench, time_in_turn
+from hub.bench import secured_day
 from hub.bench.auctions import compare_auction, compare_book
 from hub.market.network_fee import NetworkFees, network_fees
 from hub.market.pairing import pair
@@ -105,9 +107,9 @@ class LinearProgram:
 
 
 def measure(workbench: Workbench) -> Outcome:
-    """Measure clearing against the linear program in every case, pairing, one call auction and a continuous book.
+    """Measure clearing against the linear program, pairing, one call auction, a continuous book and a secured day.
 
-    :raises BenchError: if the welfare differs
+    :raises BenchError: if the welfare differs, or a batch of secured intervals from the same ones alone
     """
     cases = {size: made_up_market(*size) for size in (SMALL_CASES if workbench.small else CASES)}
     comparisons = [_compare_clearing(*size, case, workbench) for size, case in cases.items()]
@@ -115,10 +117,14 @@ def measure(workbench: Workbench) -> Outcome:
     comparisons.append(_compare_clearing(*of_scipy, cases[of_scipy], workbench, by_scipy=True))
     comparisons += [_time_pairing(*size, case, workbench) for size, case in cases.items()]
     comparisons += [compare_auction(workbench), compare_book(workbench)]
+    secured = secured_day.measure(workbench)
     return Outcome(
-        tuple(comparisons),
-        versions_of(("numpy", "highspy", "scipy")),
-        ("The peer's matrix is made beforehand; it passes and solves the model without presolve, fastest here.",),
+        (*comparisons, *secured.comparisons),
+        {**versions_of(("numpy", "highspy", "scipy")), **secured.versions},
+        (
+            "The peer's matrix is made beforehand; it passes and solves the model without presolve, fastest here.",
+            *secured.notes,
+        ),
     )
 
 
