@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "registry": ("hub.registry_cli", "The register that a file of events makes, and what was refused."),
     "settle": ("hub.settle_cli", "Settle one interval: a file in, transfers, accounts and statements out."),
     "bill": ("hub.bill_cli", "Bill one user's month: lines, components, why it changed."),
+    "month": ("hub.month_cli", "Bill a month of a hub's database, issue its basis, close it."),
     "explain": ("hub.explain_cli", "How one line of a bill came about, step by step."),
     "grid": ("grid_models.cli", "Check a network, its power flows, hosting capacity and grades."),
     "schema": ("grid_models.schema_cli", "Print the JSON Schema of what the other commands read and print."),
@@ -43,12 +44,17 @@ BENCHES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "grid": ("grid_models.bench.network_engine", "Power flows, a county's year, its hosting capacities."),
         "network-check": ("grid_models.bench.power_flow", "AC power flows and the network check, against pandapower."),
         "secured": ("hub.bench.secured_day", "A network-secured county day, by stage."),
-        "settlement": ("hub.bench.settlement", "One interval's money, against one bare pass and a ledger by row."),
+        "settlement": ("hub.bench.settlement_month", "A county month from metered energy to bills, by stage."),
+        "settlement-interval": (
+            "hub.bench.settlement_interval",
+            "One interval's money, against one bare pass and a ledger by row.",
+        ),
         "report": ("hub.bench.report", "A day's report; its figures against SQLModel objects."),
     }
 )
 
 _GRID, _CLEAR, _LISTING = "grid_models.grid_documents", "hub.market.clear_case", "hub.market.listing.documents"
+_REGISTRY, _PROVINCIAL = "hub.market.registry.register_document", "hub.market.registry.provincial_schema"
 _BILL, _SETTLE = "hub.settlement.bills.bill_case", "hub.settlement.case.documents"
 
 # document -> module whose DOCUMENTS has its type; `schema` is handed this table, as `bench` is the other one.
@@ -67,6 +73,9 @@ SCHEMAS: Mapping[str, str] = MappingProxyType(
         "listing": _LISTING,
         "listing-result": _LISTING,
         "listing-public": _LISTING,
+        "registry": _REGISTRY,
+        "registry-result": _REGISTRY,
+        "provincial": _PROVINCIAL,
         "settle": _SETTLE,
         "settle-result": _SETTLE,
         "bill": _BILL,

@@ -6,12 +6,14 @@ mA, W, per mille. A unit's flow is positive up the edge to its parent (export), 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from grid_models.elements import BoolArray, FloatArray, Int64Array
 from grid_models.limit_check import LimitCheck
 from grid_models.loading_shares import branch_overlap
+from grid_models.meshed_limits import FACTOR_ONE, MeshedLoading, MeshParts, mesh_parts, meshed_loadings
 from grid_models.metering_points import PointLocations, UnknownBusError, locate_points
 from grid_models.networks import Network
 from grid_models.power_flow import PowerFlow, PowerFlowResult
@@ -32,11 +34,13 @@ from grid_models.unit_flows import UnitFlows, unit_flows
 from grid_models.violated_quantities import Margins, ViolatedQuantities
 
 __all__ = [
+    "FACTOR_ONE",
     "CheckedState",
     "FlowDirection",
     "LimitKind",
     "LimitViolation",
     "LoadingParts",
+    "MeshedLoading",
     "SecurityModel",
     "SecurityParameters",
     "StateOutcome",
@@ -56,13 +60,15 @@ class SecurityParameters:
 
     Voltage limits are the network's own; power limits of the edges are the registry's (100 % forward, 80 % reverse).
     Margins are per mille of the limit. share_above_per_mille: how much of the power behind an edge a violation may take
-    that lies below the edge's own unit and could not be cured there.
+    that lies below the edge's own unit and could not be cured there. mesh_factor_least_per_mille: who moves a branch in
+    a mesh by less of its own change answers for nothing there.
     """
 
     current_per_mille: int = 1000
     voltage_margin_per_mille: int = 1
     flow_margin_per_mille: int = 5
     share_above_per_mille: int = 500
+    mesh_factor_least_per_mille: int = 50
 
 
 class SecurityModel:
@@ -104,6 +110,11 @@ class SecurityModel:
             import_limit_w=unit_import_limit_w,
             current_per_mille=self._parameters.current_per_mille,
         )
+
+    @property
+    def parameters(self) -> SecurityParameters:
+        """How limits are checked and tightened."""
+        return self._parameters
 
     @property
     def power_flow(self) -> PowerFlow:
@@ -172,24 +183,55 @@ class SecurityModel:
         """
         if not state.violations:
             return ()
+        return Tightening(
+            state,
+            controllable_w,
+            self._quantities(state.violations),
+            power_flow=self._power_flow,
+            flows=self._flows,
+            points=self._points,
+            share_above=self._parameters.share_above_per_mille / 1000,
+        ).limits()
+
+    def lies_in_mesh(self, violation: LimitViolation) -> bool:
+        """Return whether the violation is the current of a branch that no edge of the unit tree carries alone."""
+        is_current = violation.kind is LimitKind.CURRENT
+        return is_current and bool(self._mesh_parts.is_meshed[self._branch_position[violation.element]])
+
+    def meshed_loadings(
+        self, state: CheckedState, violations: Sequence[LimitViolation], controllable_w: Int64Array
+    ) -> tuple[MeshedLoading, ...]:
+        """Return how meshed branches are loaded in the state, and what each unit's export adds to that.
+
+        :param violations: those that lie in a mesh, of this state or an earlier one
+        :param controllable_w: as of `tightened_limits`
+        """
+        return meshed_loadings(
+            state,
+            violations,
+            self._quantities(violations),
+            controllable_w,
+            power_flow=self._power_flow,
+            flows=self._flows,
+            points=self._points,
+            parts=self._mesh_parts,
+            branch_position=self._branch_position,
+        )
+
+    @cached_property
+    def _mesh_parts(self) -> MeshParts:
+        return mesh_parts(self._power_flow.network)
+
+    def _quantities(self, violations: Sequence[LimitViolation]) -> ViolatedQuantities:
         parameters = self._parameters
-        quantities = ViolatedQuantities(
+        return ViolatedQuantities(
             self._power_flow.network,
             self._flows,
-            state.violations,
+            violations,
             branch_position=self._branch_position,
             current_share=parameters.current_per_mille / 1000,
             margins=Margins(parameters.voltage_margin_per_mille, parameters.flow_margin_per_mille),
         )
-        return Tightening(
-            state,
-            controllable_w,
-            quantities,
-            power_flow=self._power_flow,
-            flows=self._flows,
-            points=self._points,
-            share_above=parameters.share_above_per_mille / 1000,
-        ).limits()
 
     def who_loads(self, state: CheckedState, element: str) -> LoadingParts:
         """Return what each metering point contributes to the flow of a line or transformer (see loading_shares.py).

@@ -23,10 +23,14 @@ from hub.mqtt import HubConnectionError
 from hub.province import ProvinceUrlError
 from hub.settings import Settings, SettingsError, read_settings
 from hub.settlement.accounts import AccountTableError
+from hub.settlement.calendar.rules import CalendarRuleError
+from hub.settlement.prices import ParameterError
 from hub.store.engine import StoreUrlError
 from hub.store.parameters import ParametersChangedError
 from hub.store.registry import NoCountyError
+from hub.usecases.event_log import EventLogError
 from hub.usecases.load_county import CountyFolderError
+from hub.usecases.month_terms import MonthTermsError
 from hub.usecases.prepare_county import PrepareError, write_private_file
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Prepare and run the county hub.")
@@ -39,6 +43,7 @@ KNOWN_ERRORS = (
     ParametersChangedError,
     NoCountyError,
     CountyFolderError,
+    EventLogError,
     RegistryError,
     AccountTableError,
     BrokerError,
@@ -47,6 +52,9 @@ KNOWN_ERRORS = (
     ControlClosedError,
     WebServerError,
     OperationalError,
+    MonthTermsError,
+    CalendarRuleError,
+    ParameterError,
 )
 
 CountyOption = Annotated[Path, typer.Option("--county", help="Folder with network.json and registry.json.")]

@@ -17,15 +17,26 @@ from edge.contract.interval import (
     first_interval_of_day,
     interval_from_utc_s,
 )
+from hub.market.timetable.session_states import SessionAction
 from hub.market.trades import Violation
-from hub.province import ProvinceClient
+from hub.province import ProvinceClient, ProvinceRefusalError
 from hub.schedule import Job
 from hub.store.counters import add_to_counters
 from hub.store.hosting import HostingOmission
+from hub.store.parameters import NoParametersError
 from hub.store.tables import ClearingRunRow, ExchangeScheduleRow
 from hub.usecases.assess_quarter import assess_quarter
+from hub.usecases.bind_green import deliver_green
 from hub.usecases.check_metered_state import check_metered_state
 from hub.usecases.close_day import close_operating_day
+from hub.usecases.hand_over_exchange import (
+    NotHandedOver,
+    answer_exchange,
+    freeze_exchange,
+    hand_over_exchange,
+    stands_with_province,
+)
+from hub.usecases.issue_green import issue_green
 from hub.usecases.load_county import County
 from hub.usecases.measure_energy import EnergyMeasurement
 from hub.usecases.metered_day import MeteredDay
@@ -37,6 +48,7 @@ from hub.usecases.record_prices import (
     record_real_time_price,
 )
 from hub.usecases.run_gate import run_gate
+from hub.usecases.run_sessions import advance_sessions, move_session
 from hub.usecases.save_clearing import save_law_violations
 from hub.usecases.settle_interval import settle
 
@@ -91,6 +103,7 @@ class HubJobs:
     def table(self) -> tuple[Job, ...]:
         """Return the jobs in the order in which they run."""
         return (
+            Job("sessions", "clear", self._has_sessions, self._advance_sessions),
             Job("day-ahead-prices", "province", self._clears, self._day_ahead_prices),
             Job("indicative-price", "province", self._clears, self._indicative_price, in_time_only=True),
             Job("real-time-price", "province", self._settles, self._real_time_price),
@@ -101,6 +114,7 @@ class HubJobs:
             Job("province-settlement", "province", self._settles, self._province_settlement),
             Job("metered-state", "check", self._settles, self._metered_state),
             Job("close-day", "close", self._day_ends, self._close_day),
+            Job("green", "close", self._day_ends, self._issue_green),
             Job("hosting", "assess", self._day_ends, self._assess_hosting),
             Job("report", "report", self._day_ends, self._report),
         )
@@ -114,6 +128,15 @@ class HubJobs:
     def _day_ends(self, utc_s: int) -> bool:
         interval = interval_from_utc_s(utc_s) - 1
         return self._span.holds(interval) and interval == self._span.day_part(interval)[1]
+
+    def _has_sessions(self, utc_s: int) -> bool:
+        return self._clears(utc_s) or self._span.holds(interval_from_utc_s(utc_s))
+
+    def _advance_sessions(self, session: Session, utc_s: int) -> None:
+        advance_sessions(session, utc_s, holds=self._span.holds)
+        interval = interval_from_utc_s(utc_s)
+        if self._span.holds(interval):
+            _keep(session, interval, freeze_exchange(session, utc_s), laws=())
 
     def _day_ahead_prices(self, session: Session, utc_s: int) -> None:
         interval = interval_from_utc_s(utc_s) + 1
@@ -131,13 +154,32 @@ class HubJobs:
         record_real_time_price(session, interval, self._province.real_time_price(interval))
 
     def _gate(self, session: Session, utc_s: int) -> None:
-        run_gate(session, self._county, self._measurement, interval_from_utc_s(utc_s) + 1)
+        interval = interval_from_utc_s(utc_s) + 1
+        run_gate(session, self._county, self._measurement, interval)
+        move_session(session, interval, (SessionAction.CLEAR, SessionAction.SECURE), utc_s)
 
     def _schedule(self, session: Session, utc_s: int) -> None:
         interval = interval_from_utc_s(utc_s) + 1
         row = session.get(ExchangeScheduleRow, interval)
         assert row is not None, f"interval {interval} was cleared without a schedule"
-        self._province.submit_schedule(interval, row.import_wh, row.export_wh)
+        model = self._county.on(day_of_interval(interval))
+        handed = hand_over_exchange(
+            session, model, interval, import_wh=row.import_wh, export_wh=row.export_wh, utc_s=utc_s
+        )
+        if isinstance(handed, NotHandedOver):
+            what = f"its exchange schedule is not handed over: {handed.reason.value}"
+            _keep(session, interval, [Violation(2, f"interval {interval}", what)], laws=())
+            return
+        is_accepted = True
+        try:
+            self._province.submit_schedule(interval, row.import_wh, row.export_wh)
+        except ProvinceRefusalError as error:
+            if handed.version is None:
+                raise
+            logger.warning("interval %d: the province refuses the schedule: %s", interval, error)
+            is_accepted = False
+        if handed.version is not None:
+            answer_exchange(session, interval, handed.version, utc_s=utc_s, is_accepted=is_accepted)
 
     def _publish(self, session: Session, utc_s: int) -> None:
         interval = interval_from_utc_s(utc_s) + 1
@@ -152,12 +194,13 @@ class HubJobs:
             logger.warning("interval %d was never cleared and is not settled", interval)
             return
         model = self._county.on(day_of_interval(interval))
-        violations = settle(session, model, self._measurement.of_interval(session, model, interval))
+        measured = self._measurement.of_interval(session, model, interval)
+        violations = settle(session, model, measured) + deliver_green(session, model, measured)
         _keep(session, interval, violations, laws=(4, 5, 6))
 
     def _province_settlement(self, session: Session, utc_s: int) -> None:
         interval = interval_from_utc_s(utc_s) - 1
-        if not _is_cleared(session, interval):
+        if not _is_cleared(session, interval) or not stands_with_province(session, interval):
             return
         model = self._county.on(day_of_interval(interval))
         gateway = self._measurement.of_interval(session, model, interval).gateway(model)
@@ -186,6 +229,16 @@ class HubJobs:
         closed = close_operating_day(session, model, day=day, first=first, last=last)
         violations = [*closed.violations, *self._measurement.check_sums(model)]
         _keep(session, last, violations, laws=(7,))
+
+    def _issue_green(self, session: Session, utc_s: int) -> None:
+        first, last = self._span.day_part(interval_from_utc_s(utc_s) - 1)
+        day = day_of_interval(last)
+        try:
+            violations = issue_green(session, self._county.on(day), day=day, first=first, last=last)
+        except NoParametersError as error:
+            logger.warning("no accounts of green certificates: %s", error)
+            return
+        _keep(session, last, violations, laws=())
 
     def _assess_hosting(self, session: Session, utc_s: int) -> None:
         first, last = self._span.day_part(interval_from_utc_s(utc_s) - 1)

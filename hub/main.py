@@ -21,29 +21,36 @@ from sqlmodel import Session
 from edge.contract.control import Advance, Ask, FromProcess, Stop
 from edge.contract.interval import day_of_interval, first_interval_of_day, interval_from_utc_s, start_utc_s
 from hub.api.app import create_app
+from hub.api.callers import read_access_keys
 from hub.api.context import NetworkLimits
 from hub.api.events import EventStream
 from hub.broker import LOOPBACK, EmbeddedBroker, choose_port, write_mosquitto_files, write_nats_configuration
 from hub.control import ControlChannel, ControlClosedError
 from hub.engine import HubClock, HubEngine, announce_failure
 from hub.jobs import HubJobs, Span
+from hub.month_jobs import MonthJobs
 from hub.mqtt import HubConnection, Ingest, SetpointSender
 from hub.province import ProvinceClient
 from hub.publishing import HubPublisher
+from hub.reports.bill_report import bill_pdf
+from hub.reports.bill_workbook import bill_workbook
 from hub.reports.day_figures import VoltageLimits
 from hub.reports.day_report import report_files, write_day_report
-from hub.schedule import JobTable, missed_instants, wall_clock_scheduler
+from hub.schedule import Job, JobTable, missed_instants, wall_clock_scheduler
 from hub.settings import Address, Settings
 from hub.store.engine import open_engine
 from hub.store.jobs import last_job_utc_s
 from hub.store.parameters import save_parameters
 from hub.store.registry import load_registry
 from hub.store.schema import migrate
+from hub.usecases.green_parameters import KIND as GREEN_KIND
 from hub.usecases.hosting_parameters import KIND as HOSTING_KIND
 from hub.usecases.load_county import County
+from hub.usecases.month_terms import read_month_terms
 from hub.usecases.open_accounts import open_accounts
 from hub.usecases.prepare_county import HUB_USER, check_unused, issue_credentials, load_county, read_credential
 from hub.usecases.summarise_run import summarise_run
+from hub.usecases.timetable_parameters import KIND as TIMETABLE_KIND
 
 logger = logging.getLogger(__name__)
 
@@ -56,13 +63,13 @@ SESSION_PARAMETERS = {
     "price_tick_uyuan_per_kwh": 1_000,
     "lot_wh": 10,
 }
-HOSTING_VERSION = "hosting-demo-1"
+HOSTING_VERSION = "hosting-demo-2"
 # What the illustrative county sets for its lists of hosting capacity, in force as long: noon is 11:30 to 12:30, and a
-# day of 23 hours is whole. tau_max: over the year of its profiles the plants reach 28.5 MW at most, of the 64.1 MW that
-# the registry's metering points may export. The power factors are examples of the field.
+# day of 23 hours is whole. tau_max: over the year of its profiles the plants reach 28.47 MW at most, of the 42.12 MW
+# that are installed. The power factors are examples of the field.
 HOSTING_PARAMETERS = {
     "edition_year": 2025,
-    "tau_max_per_mille": 445,
+    "tau_max_per_mille": 676,
     "power_factor_per_mille": 950,
     "plant_power_factor_per_mille": 1000,
     "noon_from_minute": 690,
@@ -70,6 +77,19 @@ HOSTING_PARAMETERS = {
     "intervals_min": 92,
     "read_min_per_mille": 950,
     "critical_intervals_max": 12,
+}
+GREEN_VERSION = "green-demo-1"
+# A certificate is a MWh and valid for two years (rules of green certificates, outside rules 11).
+GREEN_PARAMETERS = {"wh_per_certificate": 1_000_000, "validity_months": 24}
+TIMETABLE_VERSION = "timetable-demo-1"
+# Orders freeze one interval ahead (docs/decisions/0001), the exchange when its interval begins; the illustrative county
+# is a sub-market of a province in formal operation, so that its schedules bind with the province's acknowledgement.
+TIMETABLE_PARAMETERS = {
+    "order_gate_lead_intervals": 1,
+    "order_open_intervals": 96,
+    "exchange_gate_lead_intervals": 0,
+    "market_stage": 6,
+    "is_sub_market": 1,
 }
 NETWORK_LIMITS = NetworkLimits(vm_min_upu=930_000, vm_max_upu=1_070_000, loading_max_mpercent=100_000)
 
@@ -103,6 +123,8 @@ def prepare_hub(settings: Settings, *, must_be_unused: bool = False) -> Prepared
             for kind, version_id, values in (
                 ("session", SESSION_VERSION, SESSION_PARAMETERS),
                 (HOSTING_KIND, HOSTING_VERSION, HOSTING_PARAMETERS),
+                (GREEN_KIND, GREEN_VERSION, GREEN_PARAMETERS),
+                (TIMETABLE_KIND, TIMETABLE_VERSION, TIMETABLE_PARAMETERS),
             ):
                 save_parameters(
                     session,
@@ -182,13 +204,14 @@ class _Hub:
         self._span = span
         self._out = out
         listener = None if settings.api is None else stack.enter_context(_listen(settings.api))
+        self._access_keys = read_access_keys(settings.access_keys_file)
         self._engine = open_engine(settings.database_url)
         stack.callback(self._engine.dispose)
         self._reader = open_engine(settings.database_url, read_only=True)
         stack.callback(self._reader.dispose)
         with Session(self._engine) as session:
             self._registry = load_registry(session)
-        self._county = County(settings.county)
+        self._county = County(settings.county, log=self._reader)
         self._clock = HubClock(now_utc_s=_first_instant(span), is_wall=settings.control is None)
         self._county.on(day_of_interval(interval_from_utc_s(self._clock.read())))
         assert settings.province_url is not None, "the caller checked it"
@@ -206,7 +229,8 @@ class _Hub:
             write_report=self._write_report,
             out=out,
         )
-        self._table = JobTable(self._engine, HubJobs(self._county, self._province, self._publisher, span).table())
+        jobs = HubJobs(self._county, self._province, self._publisher, span).table()
+        self._table = JobTable(self._engine, (*jobs, *month_jobs_of(settings, self._county, span)))
         if listener is not None:
             stack.enter_context(_web_server(self._app(), listener, self._events))
         self._connection.start()
@@ -214,7 +238,9 @@ class _Hub:
 
     def run(self, commands: "queue.SimpleQueue[Advance | Ask | Stop]", send: Callable[[FromProcess], None]) -> None:
         """Work until Stop."""
-        ingest = Ingest(self._engine, self._connection, self._registry, self._setpoints)
+        ingest = Ingest(
+            self._engine, self._connection, self._registry, self._setpoints, registry_on=self._county.registry_on
+        )
         engine = HubEngine(
             engine=self._engine,
             ingest=ingest,
@@ -262,7 +288,21 @@ class _Hub:
             events=self._events,
             limits=NETWORK_LIMITS,
             console_files=CONSOLE_FILES if (CONSOLE_FILES / "index.html").exists() else None,
+            writer=self._engine,
+            access_keys=self._access_keys,
+            bill_forms={"xlsx": bill_workbook, "pdf": bill_pdf},
         )
+
+
+def month_jobs_of(settings: Settings, county: County, span: Span) -> tuple[Job, ...]:
+    """Return the jobs of months, none where nobody has said by what months are settled.
+
+    :raises hub.usecases.month_terms.MonthTermsError: if the file of terms cannot be used
+    """
+    if not settings.month_terms_file.exists():
+        return ()
+    begins = interval_from_utc_s(int(time.time())) if span.first is None else span.first
+    return MonthJobs(county, read_month_terms(settings.month_terms_file, day_of_interval(begins))).table()
 
 
 def _first_instant(span: Span) -> int:

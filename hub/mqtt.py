@@ -17,8 +17,9 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from enum import Enum
 from typing import NamedTuple
 
@@ -281,12 +282,21 @@ class _Batch:
 
 
 class Ingest:
-    """Turns up messages into use cases, one transaction a batch, in the engine's thread."""
+    """Turns up messages into use cases, one transaction a batch, in the engine's thread.
+
+    :param registry_on: the registry with the modes of an operating day; None: those of `registry` hold on all days
+    """
 
     def __init__(
-        self, engine: Engine, connection: HubConnection, registry: Registry, setpoints: "SetpointSender"
+        self,
+        engine: Engine,
+        connection: HubConnection,
+        registry: Registry,
+        setpoints: "SetpointSender",
+        registry_on: Callable[[date], Registry] | None = None,
     ) -> None:
         self._engine = engine
+        self._registry_on = registry_on
         self._connection = connection
         self._registry = registry
         self._setpoints = setpoints
@@ -413,7 +423,7 @@ class Ingest:
         if not decoded.orders:
             return
         if self._orders is None:
-            self._orders = OrderMemory(session, self._registry, parameters.open_from_interval)
+            self._orders = OrderMemory(session, self._registry, parameters.open_from_interval, self._registry_on)
         given = [entry for _, entry in decoded.orders]
         outcomes = submit_orders(session, self._orders, given, parameters, moment)
         for (message, entry), decided in zip(decoded.orders, outcomes, strict=True):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import httpx
 
+_REFUSED = frozenset({409, 422})
+
 
 class ProvinceUrlError(ValueError):
     """A text that is no URL of a provincial market."""
@@ -14,6 +16,10 @@ class ProvinceUrlError(ValueError):
 
 class ProvinceError(RuntimeError):
     """The provincial market did not answer, or refused; the message says which call and why."""
+
+
+class ProvinceRefusalError(ProvinceError):
+    """The provincial market understood and refused (409 or 422): saying it again would change nothing."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,8 @@ class ProvinceClient:
     def submit_schedule(self, interval: int, import_wh: int, export_wh: int) -> None:
         """Hand over the county's exchange schedule of the interval.
 
-        :raises ProvinceError: if the province refuses it, for example because the interval has begun
+        :raises ProvinceRefusalError: if the province refuses it, for example because the interval has begun
+        :raises ProvinceError: if the province does not answer
         """
         self._ask("PUT", f"/v1/schedules/{interval}", {"import_wh": import_wh, "export_wh": export_wh})
 
@@ -111,7 +118,8 @@ class ProvinceClient:
         except httpx.HTTPError as error:
             raise ProvinceError(f"{method} {path}: {error}") from None
         if answer.status_code >= 400:
-            raise ProvinceError(f"{method} {path}: {answer.status_code} {answer.text[:300]}")
+            kind = ProvinceRefusalError if answer.status_code in _REFUSED else ProvinceError
+            raise kind(f"{method} {path}: {answer.status_code} {answer.text[:300]}")
         try:
             document = answer.json()
         except ValueError:

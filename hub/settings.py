@@ -53,6 +53,16 @@ class Settings:
         return self.hub_folder / "credentials"
 
     @property
+    def access_keys_file(self) -> Path:
+        """Return the file of those who may call the API with a key; without it, this machine is the operator's."""
+        return self.hub_folder / "api-keys.json"
+
+    @property
+    def month_terms_file(self) -> Path:
+        """Return the file of the terms by which months are settled; without it, no month is billed by itself."""
+        return self.hub_folder / "month-terms.json"
+
+    @property
     def broker_folder(self) -> Path:
         """Return the folder of the embedded broker: its configuration, state and log."""
         return self.hub_folder / "broker"

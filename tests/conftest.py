@@ -33,7 +33,7 @@ REGISTERS = CHANNELS[:4]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Hand tests out by folder, so that what a folder's tests share is made once; the days, which last longest, first."""
+    """Hand tests out by folder, so that what a folder shares is made once; the days, which last longest, first."""
     here = Path(__file__).parent
     folders = {item: item.path.relative_to(here).parts[0] for item in items}
     for item, folder in folders.items():

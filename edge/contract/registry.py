@@ -103,7 +103,9 @@ class MeteringPoint(msgspec.Struct, frozen=True):
     """One metering point.
 
     bus: network bus name. channels: OBIS codes of its registers, in the order of messages.CHANNELS.
-    export_capacity_w, import_capacity_w: largest plausible power, both >= 0.
+    export_capacity_w, import_capacity_w: largest plausible power, both >= 0. installed_capacity_w: rated power of the
+    plants behind it, batteries apart; 0 where there are none or where meters inside (a microgrid's) hold theirs; None:
+    the registrar does not say.
     """
 
     meter_id: str
@@ -120,6 +122,7 @@ class MeteringPoint(msgspec.Struct, frozen=True):
     clean: bool
     export_capacity_w: int
     import_capacity_w: int
+    installed_capacity_w: int | None = None
 
 
 class Participant(msgspec.Struct, frozen=True):

@@ -1,17 +1,32 @@
-"""The web application: /api/v1, and the console's files at /. It only reads; everything it needs is given to it."""
+"""The web application: /api/v1, and the console's files at /. Everything it needs is given to it.
 
-from collections.abc import Callable, Collection
+It reads; operators may write events of the registry where a database for that is given.
+"""
+
+from collections.abc import Callable, Collection, Mapping
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 
 from fastapi import FastAPI
+from sqlalchemy import Engine
 from sqlmodel import Session
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from hub.api import hosting_routes, market_routes, money_routes, problems, running_routes
-from hub.api.context import AccountTotalsCache, ApiContext, NetworkLimits, SummaryCache
+from hub.api import (
+    bill_routes,
+    green_routes,
+    hosting_routes,
+    market_routes,
+    money_routes,
+    problems,
+    registry_routes,
+    running_routes,
+    session_routes,
+)
+from hub.api.context import AccountTotalsCache, ApiContext, BillForm, Caller, NetworkLimits, RegisterCache, SummaryCache
 from hub.api.events import EventStream
 from hub.api.headers import LOOPBACK_HOSTS, SecurityHeaders
 
@@ -24,7 +39,7 @@ TAGS = [
     {"name": "market", "description": "Intervals, orders, clearing, pairs, setpoints, curtailment."},
     {"name": "settlement", "description": "Accounts and their zero, statements, the table of a day."},
     {"name": "network", "description": "Hosting capacity: what the county's network can still take."},
-    {"name": "registry", "description": "What the county consists of."},
+    {"name": "registry", "description": "What the county consists of, who takes part, and in which modes."},
 ]
 
 DESCRIPTION = (
@@ -54,6 +69,9 @@ def create_app(
     allowed_hosts: Collection[str] = LOOPBACK_HOSTS,
     data_age_limit_s: int = DATA_AGE_LIMIT_S,
     heartbeat_s: float = HEARTBEAT_S,
+    writer: Engine | None = None,
+    access_keys: Mapping[str, Caller] = MappingProxyType({}),
+    bill_forms: Mapping[str, BillForm] = MappingProxyType({}),
 ) -> FastAPI:
     """Return the web application.
 
@@ -64,6 +82,9 @@ def create_app(
     :param console_files: folder of the built console, None for the API alone
     :param allowed_hosts: names and addresses under which the hub answers
     :param data_age_limit_s: a gateway whose newest reading is older counts as missing
+    :param writer: the database for what operators write; None: nothing can be written
+    :param bill_forms: what makes a workbook ("xlsx") or a PDF ("pdf") of a bill
+    :param access_keys: callers by the SHA-256 of their keys; without any, this machine's requests are the operator's
     """
     app = FastAPI(
         title="County micro-balance market",
@@ -83,9 +104,22 @@ def create_app(
         heartbeat_s=heartbeat_s,
         summaries=SummaryCache(),
         account_totals=AccountTotalsCache(),
+        writer=writer,
+        access_keys=access_keys,
+        registers=RegisterCache(),
+        bill_forms=bill_forms,
     )
     problems.install(app)
-    for module in (running_routes, market_routes, money_routes, hosting_routes):
+    for module in (
+        running_routes,
+        market_routes,
+        money_routes,
+        bill_routes,
+        hosting_routes,
+        registry_routes,
+        green_routes,
+        session_routes,
+    ):
         app.include_router(module.router, prefix=PREFIX)
     if console_files is not None:
         app.mount("/", ConsoleFiles(directory=console_files, html=True), name="console")

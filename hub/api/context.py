@@ -1,14 +1,17 @@
 """What every route needs: sessions, the clock, the limits to draw, and summaries of closed intervals kept in memory."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import Depends, Request
+from sqlalchemy import Engine
 from sqlmodel import Session
 
 from hub.api.events import EventStream
+from hub.market.registry.access import Role
+from hub.settlement.bills.bill import Bill
 from hub.store.read_days import (
     IntervalSummary,
     empty_summary,
@@ -18,6 +21,7 @@ from hub.store.read_days import (
     read_settlement_runs,
 )
 from hub.store.read_money import AccountTotal, read_account_totals
+from hub.usecases.registry_event import LoadedRegister, load_register
 
 
 @dataclass(frozen=True)
@@ -87,12 +91,45 @@ class AccountTotalsCache:
         return totals
 
 
+class RegisterCache:
+    """The register of the county as far as its log was read, so that a request reads what is new alone."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: LoadedRegister | None = None
+
+    def read(self, session: Session, county: str) -> LoadedRegister:
+        """Return the register with every record that the session sees.
+
+        :raises hub.usecases.event_log.EventLogError: if the stored log is not what was written
+        """
+        with self._lock:
+            kept = self._kept if self._kept is not None and self._kept.county == county else LoadedRegister(county)
+            self._kept = load_register(session, kept)
+            return self._kept
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls. participant_id: whose own records it may read, None for who is no participant."""
+
+    name: str
+    role: Role
+    participant_id: str | None = None
+
+
+BillForm = Callable[[Bill, str], bytes]
+"""Makes a document of a bill in a language of hub.texts."""
+
+
 @dataclass(frozen=True)
 class ApiContext:
     """What the routes share.
 
     open_session: opens a session that only reads. now_utc_s: the hub's time, virtual or of the wall.
     data_age_limit_s: a gateway whose newest reading is older counts as missing. heartbeat_s: see EventStream.listen.
+    writer: the database for what operators write, None where nobody may. access_keys: callers by SHA-256 of the key.
+    bill_forms: what makes a workbook ("xlsx") or a PDF ("pdf") of a bill.
     """
 
     open_session: Callable[[], Session]
@@ -103,6 +140,10 @@ class ApiContext:
     heartbeat_s: float
     summaries: SummaryCache
     account_totals: AccountTotalsCache
+    writer: Engine | None
+    access_keys: Mapping[str, Caller]
+    registers: RegisterCache
+    bill_forms: Mapping[str, BillForm]
 
 
 def get_context(request: Request) -> ApiContext:

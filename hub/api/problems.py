@@ -1,6 +1,8 @@
 """Errors as problem documents (RFC 9457, application/problem+json): one shape for every status above 399."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -34,11 +36,14 @@ class Problem(BaseModel):
 class ProblemError(Exception):
     """The request cannot be answered for a reason with a name; becomes a problem document."""
 
-    def __init__(self, status: HTTPStatus, name: str, detail: str) -> None:
+    def __init__(
+        self, status: HTTPStatus, name: str, detail: str, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.name = name
         self.detail = detail
+        self.headers = headers
 
 
 def unknown(name: str, detail: str) -> ProblemError:
@@ -69,9 +74,11 @@ def install(app: FastAPI) -> None:
 def _on_problem(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ProblemError)
     title = error.name.replace("-", " ").capitalize()
-    return problem_response(
+    response = problem_response(
         request, Problem(type=URN + error.name, title=title, status=error.status, detail=error.detail, instance="")
     )
+    response.headers.update(error.headers)
+    return response
 
 
 def _on_validation(request: Request, error: Exception) -> JSONResponse:

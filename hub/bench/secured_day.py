@@ -41,9 +41,10 @@ from hub.market.trades import Int64Array, TradeSide
 from hub.settlement.accounts import account_table
 from hub.settlement.inputs import standing_from_registry
 from hub.settlement.prices import resolve_parameters
-from hub.usecases.clear_interval import INTERVALS_AN_HOUR, ClearedInterval, Gate, GateRules, Outlook, clear_interval
-from hub.usecases.load_county import NONE, CountyModel, channels_present, demo_parameters
+from hub.usecases.clear_interval import clear_interval
+from hub.usecases.load_county import INTERVALS_AN_HOUR, NONE, CountyModel, channels_present, demo_parameters
 from hub.usecases.secure_day import secure_day
+from hub.usecases.secured_interval import ClearedInterval, Gate, GateRules, Outlook
 from hub.usecases.stage_times import Stage
 
 DAY: Final = date(2016, 5, 17)

@@ -1,5 +1,6 @@
 """Curtailment by a published rule after the last round: it lowers fills, names whom and why, and marks the pairs."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, assert_never
@@ -104,6 +105,7 @@ def curtail(  # noqa: PLR0917
     book_fills: BookFills,
     *,
     reduction_wh: Int64Array,
+    own_reduction_wh: Int64Array | None = None,
     policy: CurtailmentPolicy = PRO_RATA,
     earlier: Curtailment | None = None,
 ) -> Curtailment:
@@ -111,20 +113,20 @@ def curtail(  # noqa: PLR0917
 
     :param filled_wh, book_fills: fills before this call, that is after `earlier`
     :param reduction_wh: shape (n_units,), >= 0; what is cut below a unit counts for it too
+    :param own_reduction_wh: shape (n_units,), >= 0, what the sellers of the unit itself give first, for a limit inside
+        a mesh, which those below it may not load
     :param earlier: what was curtailed before; the result tells both together
     """
     offers = _offers(orders, points, books, filled_wh, book_fills)
     cut_wh = np.zeros(offers.order.size, np.int64)
     short_wh = np.zeros(len(tree.unit_id), np.int64)
     rows: list[tuple[Int64Array, Int64Array, Int64Array]] = []
-    for unit in np.flatnonzero(reduction_wh)[::-1].tolist():
-        flagged = np.zeros(len(tree.unit_id), np.bool_)
-        flagged[unit] = True
-        behind = np.flatnonzero(units_behind(tree, flagged)[offers.unit])
-        wanted = max(int(reduction_wh[unit]) - int(cut_wh[behind].sum()), 0)
+    for unit, asked_wh, asked in _asked(tree, offers, reduction_wh, own_reduction_wh):
+        behind = np.flatnonzero(asked)
+        wanted = max(asked_wh - int(cut_wh[behind].sum()), 0)
         left_wh = offers.filled_wh[behind] - cut_wh[behind]
         shares = _shares(wanted, offers, behind, left_wh, policy)
-        short_wh[unit] = wanted - int(shares.sum())
+        short_wh[unit] += wanted - int(shares.sum())
         cut_wh[behind] += shares
         hit = np.flatnonzero(shares)
         rows.append((np.full(hit.size, unit, np.int64), offers.meter[behind[hit]], shares[hit]))
@@ -174,6 +176,19 @@ def _offers(
         filled_wh=np.concatenate((filled_wh[direct], book_fills.export_wh[member_meter])),
         is_member=np.arange(meter.size) >= direct.size,
     )
+
+
+def _asked(
+    tree: BalanceTree, offers: _Offers, reduction_wh: Int64Array, own_reduction_wh: Int64Array | None
+) -> Iterator[tuple[int, int, BoolArray]]:
+    """Yield the unit, what is asked, and of which offers, in their turn: own ones, then edges from the leaves up."""
+    if own_reduction_wh is not None:
+        for unit in np.flatnonzero(own_reduction_wh).tolist():
+            yield unit, int(own_reduction_wh[unit]), np.asarray(offers.unit == unit, dtype=np.bool_)
+    for unit in np.flatnonzero(reduction_wh)[::-1].tolist():
+        flagged = np.zeros(len(tree.unit_id), np.bool_)
+        flagged[unit] = True
+        yield unit, int(reduction_wh[unit]), units_behind(tree, flagged)[offers.unit]
 
 
 def _shares(

@@ -6,6 +6,7 @@ from datetime import date
 
 from grid_models.capacity_list import CapacityEntry
 from hub.market.trades import Party
+from hub.reports.reason_figures import GreenFigures, IntervalReason
 
 MODES = (1, 2, 3, 0)
 """The trading modes in the order of the report; 0 is what the province sells to the county."""
@@ -326,6 +327,8 @@ class DayFigures:
     gap_gateways: tuple[GapFigures, ...]
     laws: tuple[LawFigures, ...]
     hosting: HostingFigures
+    reasons: tuple[IntervalReason, ...]
+    green: GreenFigures
     provenance: Provenance
 
     @property

@@ -12,6 +12,7 @@ from hub.reports.day_overview import overview
 from hub.reports.glyphs import printable_text, texts_of
 from hub.reports.number_text import mean_rounded
 from hub.reports.read_day import seen_between_utc_s
+from hub.reports.reason_sections import green_blocks, reason_blocks
 from hub.reports.wording import (
     NO_DATA,
     Cell,
@@ -43,6 +44,7 @@ GRADES = tuple(grade.value for grade in Grade)
 ACCOUNT_ORDER = (
     *("PROSUMER", "MICROGRID_OPERATOR", "INDEPENDENT_DG_DEVELOPER", "DSO_OWN_GENERATION", "USERS"),
     *("D_sup", "D_net", "operator", "province", "upper_grid", "loss_fund", "congestion", "rounding"),
+    *("system-items", "government-funds"),
 )
 
 
@@ -55,6 +57,7 @@ def day_document(figures: DayFigures, language: str, limits: VoltageLimits | Non
     sections: tuple[tuple[str, Callable[[DayFigures, Wording], Iterator[Document]]], ...] = (
         ("energy", _energy),
         ("modes", _modes),
+        ("green", _green),
         ("accounts", _accounts),
         ("limits", _limits),
         ("limited", _limited),
@@ -62,6 +65,7 @@ def day_document(figures: DayFigures, language: str, limits: VoltageLimits | Non
         ("laws", _laws),
         ("hosting", _hosting),
         ("intervals", _intervals),
+        ("why", _why),
         ("provenance", _provenance),
     )
     return {
@@ -509,6 +513,14 @@ def _interval_row(one: IntervalFigures) -> list[Cell]:
         per_unit(one.vm_max_metered_upu),
         percent_of_mpercent(one.loading_metered_mpercent),
     ]
+
+
+def _why(figures: DayFigures, words: Wording) -> Iterator[Document]:
+    yield from reason_blocks(figures.reasons, words, _table)
+
+
+def _green(figures: DayFigures, words: Wording) -> Iterator[Document]:
+    yield from green_blocks(figures.green, words, _table)
 
 
 def _provenance(figures: DayFigures, words: Wording) -> Iterator[Document]:

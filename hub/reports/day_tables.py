@@ -18,6 +18,7 @@ from edge.contract.messages import CHANNELS
 from hub.reports.day_figures import AccountTotal, DayFigures, IntervalFigures, LimitedSeller
 from hub.reports.read_day import seen_between_utc_s
 from hub.reports.read_intervals import Span
+from hub.store.green import PlantDay
 from hub.store.tables import RefusedKind
 from hub.usecases.load_county import CountyModel
 
@@ -113,8 +114,26 @@ def refused(session: Session, _county: CountyModel, figures: DayFigures) -> Iter
         yield iso_utc(seen), RefusedKind(kind).name, *texts, None if at is None else iso_utc(at), int(times)
 
 
+def reasons(_session: Session, _county: CountyModel, figures: DayFigures) -> Iterator[Row]:
+    """Yield why each interval's price is what it is; what the network check asked for as element and coverage."""
+    names = ("root_price_uyuan_per_kwh", "reason", "price_rule", "method", "rounds", "units_apart")
+    yield "interval", "label", *names, "shadow_uyuan_per_kwh", "asked"
+    for one in figures.reasons:
+        asked = "; ".join(f"{each.element} {each.coverage}" for each in one.asked)
+        reason = None if one.reason is None else one.reason.value
+        how = (one.price_rule, one.method, one.rounds, one.units_apart, one.shadow_uyuan_per_kwh, _as_text(asked))
+        yield one.interval, one.label, one.root_price_uyuan_per_kwh, reason, *how
+
+
+def green(_session: Session, _county: CountyModel, figures: DayFigures) -> Iterator[Row]:
+    """Yield every clean plant: what it fed in, sold and delivered, and its account of certificates."""
+    yield from _listed(PlantDay, figures.green.plants)
+
+
 TABLES: Mapping[str, Table] = {
     "intervals": intervals,
+    "reasons": reasons,
+    "green": green,
     "modes": modes,
     "energy": energy,
     "accounts": accounts,
@@ -133,7 +152,9 @@ def write_csv(path: Path, rows: Iterable[Row]) -> None:
         csv.writer(file, lineterminator="\r\n").writerows(rows)
 
 
-def _listed(kind: type[IntervalFigures | AccountTotal | LimitedSeller], ones: Iterable[object]) -> Iterator[Row]:
+def _listed(
+    kind: type[IntervalFigures | AccountTotal | LimitedSeller | PlantDay], ones: Iterable[object]
+) -> Iterator[Row]:
     """Yield the names of the fields of a kind of figures, then each one's values."""
     names = list(kind.__dataclass_fields__)
     yield names

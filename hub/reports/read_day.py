@@ -37,6 +37,7 @@ from hub.reports.day_figures import (
     ViolationFigures,
 )
 from hub.reports.read_intervals import Span, read_intervals, read_pair_sums
+from hub.reports.read_reasons import read_green, read_reasons
 from hub.settlement.transfers import TransferKind
 from hub.store.hosting import read_assessments, read_capacity_list, read_omission
 from hub.store.readings import registers_at
@@ -170,6 +171,8 @@ def read_day_figures(session: Session, county: CountyModel, *, first: int, last:
         gap_gateways=_gaps(session, _GAPS_BY_GATEWAY, span),
         laws=_laws(session, span),
         hosting=_hosting(session, end_utc_s(last)),
+        reasons=read_reasons(session, span),
+        green=read_green(session, span),
         provenance=_provenance(session, span),
     )
 

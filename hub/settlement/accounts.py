@@ -11,7 +11,11 @@ from enum import IntEnum
 
 
 class SystemAccount(IntEnum):
-    """Accounts that are no participant, by their offset behind the participants."""
+    """Accounts that are no participant, by their offset behind the participants.
+
+    SYSTEM_ITEMS and GOVERNMENT_FUNDS earn nothing: what bills collect for system operation (row 119) and for funds is
+    passed on, with a carry from month to month.
+    """
 
     D_NET = 0
     D_SUP = 1
@@ -21,6 +25,8 @@ class SystemAccount(IntEnum):
     LOSS_FUND = 5
     CONGESTION = 6
     ROUNDING = 7
+    SYSTEM_ITEMS = 8
+    GOVERNMENT_FUNDS = 9
 
 
 SYSTEM_ACCOUNT_NAMES: tuple[str, ...] = (
@@ -32,6 +38,8 @@ SYSTEM_ACCOUNT_NAMES: tuple[str, ...] = (
     "loss_fund",
     "congestion",
     "rounding",
+    "system-items",
+    "government-funds",
 )
 assert len(SYSTEM_ACCOUNT_NAMES) == len(SystemAccount)
 

@@ -48,6 +48,9 @@ def independent_accounts(inputs: SettlementInputs, positions: Positions) -> Int6
         SystemAccount.LOSS_FUND: _loss_fund(inputs, positions),
         SystemAccount.CONGESTION: _congestion(inputs, positions),
         SystemAccount.ROUNDING: 0,
+        # What bills collect for a month; an interval charges neither.
+        SystemAccount.SYSTEM_ITEMS: 0,
+        SystemAccount.GOVERNMENT_FUNDS: 0,
     }
     participants = sum_by_group(by_meter, inputs.standing.account, n_participants)
     totals = np.array([system[account] for account in SystemAccount], np.int64)

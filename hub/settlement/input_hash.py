@@ -1,7 +1,6 @@
 """The hash of what a settlement was computed from: sha256 over a canonical walk of the frozen inputs."""
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from datetime import date
 from enum import Enum
@@ -17,40 +16,54 @@ def input_hash(inputs: object) -> str:
 
     :raises TypeError: for a value of any other type, which has no canonical bytes
     """
-    digest = hashlib.sha256()
-    for part in _parts(inputs):
-        digest.update(part)
-    return digest.hexdigest()
+    parts: list[bytes] = []
+    _append(parts, inputs)
+    return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
-def _parts(value: object) -> Iterator[bytes]:
-    if isinstance(value, np.ndarray):
-        column = np.ascontiguousarray(value.astype(value.dtype.newbyteorder("<"), copy=False))
-        yield f"column {column.dtype.str} {column.shape}:".encode()
-        yield column.tobytes()
-    elif isinstance(value, Enum):
-        yield f"enum {type(value).__name__}.{value.name};".encode()
-    elif value is None or isinstance(value, bool | int | date):
-        yield f"{type(value).__name__} {value};".encode()
-    elif isinstance(value, str):
-        text = value.encode()
-        yield f"text {len(text)}:".encode() + text
+def _append(parts: list[bytes], value: object) -> None:
+    """Append the canonical bytes of a value. A bill's lines hash some hundred values each, so common types go first."""
+    kind = type(value)
+    if kind is str:
+        text = value.encode()  # type: ignore[attr-defined]
+        parts += (b"text %d:" % len(text), text)
+    elif value is None or kind is int:
+        parts.append(f"{kind.__name__} {value};".encode())
     elif isinstance(value, tuple):
-        yield f"tuple {len(value)}:".encode()
-        yield from _tuple_parts(value)
+        parts.append(b"tuple %d:" % len(value))
+        _append_items(parts, value)
+    elif isinstance(value, Enum):
+        parts.append(f"enum {kind.__name__}.{value.name};".encode())
+    elif isinstance(value, np.ndarray):
+        column = np.ascontiguousarray(value.astype(value.dtype.newbyteorder("<"), copy=False))
+        parts += (f"column {column.dtype.str} {column.shape}:".encode(), column.tobytes())
+    elif isinstance(value, bool | int | date):
+        parts.append(f"{kind.__name__} {value};".encode())
     elif is_dataclass(value):
-        yield f"{type(value).__name__}:".encode()
-        for field in fields(value):
-            yield f"field {field.name}:".encode()
-            yield from _parts(getattr(value, field.name))
+        header, named = _FIELDS.get(kind) or _fields_of(kind)
+        parts.append(header)
+        for name, prefix in named:
+            parts.append(prefix)
+            _append(parts, getattr(value, name))
     else:
-        raise TypeError(f"{type(value).__name__} has no canonical bytes")
+        raise TypeError(f"{kind.__name__} has no canonical bytes")
 
 
-def _tuple_parts(value: tuple[object, ...]) -> Iterator[bytes]:
+_Fields = tuple[bytes, tuple[tuple[str, bytes], ...]]
+_FIELDS: dict[type, _Fields] = {}
+
+
+def _fields_of(kind: type) -> _Fields:
+    """Return the header of a dataclass, and each field's name and prefix; they are made once."""
+    assert is_dataclass(kind)
+    named = tuple((one.name, f"field {one.name}:".encode()) for one in fields(kind))
+    return _FIELDS.setdefault(kind, (f"{kind.__name__}:".encode(), named))
+
+
+def _append_items(parts: list[bytes], value: tuple[object, ...]) -> None:
     if all(type(item) is str for item in value):
         texts = [str(item).encode() for item in value]
-        yield ("texts " + ",".join(str(len(text)) for text in texts) + ":").encode() + b"".join(texts)
+        parts.append(("texts " + ",".join(str(len(text)) for text in texts) + ":").encode() + b"".join(texts))
         return
     for item in value:
-        yield from _parts(item)
+        _append(parts, item)

@@ -16,7 +16,7 @@ from sqlmodel import Session, SQLModel
 
 from hub.store.engine import is_postgresql
 
-Value: TypeAlias = int | str | bool | None
+Value: TypeAlias = int | str | bytes | bool | None
 Row: TypeAlias = tuple[Value, ...]
 Listed: TypeAlias = "np.ndarray[Any, np.dtype[Any]] | Sequence[Value]"
 ColumnValues: TypeAlias = "Listed | Value"

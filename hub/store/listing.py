@@ -3,21 +3,17 @@
 from dataclasses import dataclass
 
 import msgspec
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from hub.market.listing.event_log import LogRecord
 from hub.market.listing.events import Event, decode_event, encode_event
 from hub.market.listing.outcomes import Outcome
 from hub.market.listing.session_calendar import utc_s_of
+from hub.store.event_log import append_row
 from hub.store.listing_tables import ListingEventRow
 
 _outcomes_encoder = msgspec.json.Encoder(order="deterministic")
 _outcomes_decoder: msgspec.json.Decoder[tuple[Outcome, ...]] = msgspec.json.Decoder(tuple[Outcome, ...])
-
-
-class SequenceTakenError(ValueError):
-    """Another writer appended first; read what it appended and decide again."""
 
 
 @dataclass(frozen=True)
@@ -31,27 +27,21 @@ class StoredEvent:
 def append_record(session: Session, market: str, record: LogRecord) -> None:
     """Write the next record of a market's log into the session's transaction.
 
-    :raises SequenceTakenError: if a record of that number, or with that event id, is there; the transaction is over
+    :raises hub.store.event_log.SequenceTakenError: if a record of that number, or with that event id, is there
     """
     event = record.event
-    session.add(
-        ListingEventRow(
-            market=market,
-            sequence=record.sequence,
-            event_id=event.event_id,
-            session_id=getattr(event, "session_id", None),
-            at_utc_s=utc_s_of(event.at),
-            actor=event.actor,
-            event=encode_event(event).decode(),
-            outcomes=_outcomes_encoder.encode(record.outcomes).decode(),
-            sha256=record.sha256,
-        )
+    row = ListingEventRow(
+        market=market,
+        sequence=record.sequence,
+        event_id=event.event_id,
+        session_id=getattr(event, "session_id", None),
+        at_utc_s=utc_s_of(event.at),
+        actor=event.actor,
+        event=encode_event(event).decode(),
+        outcomes=_outcomes_encoder.encode(record.outcomes).decode(),
+        sha256=record.sha256,
     )
-    try:
-        session.flush()
-    except IntegrityError as error:
-        session.rollback()
-        raise SequenceTakenError(f"{market}: record {record.sequence} or event {event.event_id} is there") from error
+    append_row(session, row, what=f"{market}: record {record.sequence} or event {event.event_id}")
 
 
 def read_records(session: Session, market: str, *, after_sequence: int = 0) -> list[LogRecord]:

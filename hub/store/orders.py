@@ -46,6 +46,10 @@ _ACCEPTED_ONE = text(_ACCEPTED_ORDERS + "interval = :interval AND order_id = :id
 _REJECTED = text('SELECT order_id FROM "order" WHERE interval IN :intervals AND status = :rejected').bindparams(
     bindparam("intervals", expanding=True)
 )
+_REJECT = text(
+    'UPDATE "order" SET status = :rejected, reason = :reason '
+    "WHERE interval = :interval AND order_id = :id AND status = :accepted"
+)
 _BATCH = text(
     "SELECT order_id, unit, meter, side, party, energy_wh, price_uyuan_per_kwh, clean, submitted_utc_s "
     'FROM "order" WHERE interval = :interval AND status = :accepted'
@@ -94,6 +98,13 @@ def find_accepted_order(session: Session, interval: int, order_id: str) -> Order
     """Return the accepted order of this id, or None if there is none."""
     row = session.execute(_ACCEPTED_ONE, _STANDING | {"interval": interval, "id": order_id}).one_or_none()
     return None if row is None else _order(row)
+
+
+def reject_accepted_orders(session: Session, interval: int, order_ids: Sequence[str], reason: str) -> None:
+    """Let accepted orders of an interval that is not cleared yet be rejected for a reason."""
+    status = {"accepted": OrderStatus.ACCEPTED.value, "rejected": OrderStatus.REJECTED.value}
+    rows = [status | {"interval": interval, "id": order_id, "reason": reason} for order_id in order_ids]
+    session.execute(_REJECT, rows)
 
 
 def rejected_ids(session: Session, intervals: Collection[int]) -> frozenset[str]:

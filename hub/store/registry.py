@@ -163,6 +163,7 @@ def _save_metering_points(session: Session, registry: Registry, positions: Posit
         "clean": [point.clean for point in rows],
         "export_capacity_w": [point.export_capacity_w for point in rows],
         "import_capacity_w": [point.import_capacity_w for point in rows],
+        "installed_capacity_w": [point.installed_capacity_w for point in rows],
     }
     insert_columns(session, MeteringPointRow, columns)
 
@@ -197,4 +198,5 @@ def _metering_point(
         clean=row.clean,
         export_capacity_w=row.export_capacity_w,
         import_capacity_w=row.import_capacity_w,
+        installed_capacity_w=row.installed_capacity_w,
     )

@@ -44,6 +44,7 @@ class RefusedKind(IntEnum):
     READING = 1
     ORDER = 2
     RESPONSE = 3
+    REGISTRY = 4
 
 
 class Binding(IntFlag):
@@ -106,7 +107,8 @@ class MeteringPointRow(SQLModel, table=True):
     """One metering point; positions are the order of the registry file (by id).
 
     kind, supply_mode, sale_mode, category: values of the enums of edge.contract.registry. channels: OBIS codes joined
-    by a blank, in the order of messages.CHANNELS.
+    by a blank, in the order of messages.CHANNELS. installed_capacity_w: rated power of the plants behind it, None where
+    the registry file does not say.
     """
 
     __tablename__ = "metering_point"
@@ -125,6 +127,7 @@ class MeteringPointRow(SQLModel, table=True):
     clean: bool
     export_capacity_w: int = Field(sa_type=BigInteger)
     import_capacity_w: int = Field(sa_type=BigInteger)
+    installed_capacity_w: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class ParameterVersionRow(SQLModel, table=True):

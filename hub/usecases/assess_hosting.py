@@ -46,7 +46,7 @@ from hub.usecases.load_county import CountyModel
 
 W_PER_MW = 1_000_000
 DISTRIBUTED_KINDS = frozenset({MeterKind.GENERATOR, MeterKind.PROSUMER, MeterKind.MICROGRID_GATEWAY})
-"""Metering points that stand for distributed generation; what is inside a microgrid counts at its gateway."""
+"""Metering points that stand for distributed generation where it is not said what is installed behind each."""
 
 
 class AssessmentInputError(ValueError):
@@ -107,8 +107,8 @@ class AssessmentInputs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     Of what stands in a unit itself, none where a unit is not named: load_mw and other_generation_mw at the typical noon
     (a working day in spring or autumn); storage_mw, planned_storage_min_mw, planned_storage_max_mw: charging power;
-    registered_mw: distributed generation registered, not connected; connected_mw: connected; None: what the registry's
-    metering points may export.
+    registered_mw: distributed generation registered, not connected; connected_mw: connected; None: what the registry
+    holds as installed behind its metering points (connected_generation_mw).
     Of a unit's edge: reverse_max_mw: largest active power to the parent in the period, negative if it always imports;
     arrangement: where it is not the usual one; short_circuit, voltage_deviation, harmonics: what was measured or
     computed; hosting: by AC power flow. system_share_mw: the county's share by the yearly system calculation.
@@ -178,15 +178,23 @@ def assess_hosting(
 
 
 def connected_generation_mw(registry: Registry) -> dict[str, float]:
-    """Return by unit what the registry's distributed generation may export, MW.
+    """Return by unit the rated power of the registry's distributed generation, MW.
 
-    The registry holds the largest plausible export of a meter, not an installed capacity: a battery and a margin may be
-    in it, so the room that follows from it is rather too small than too large.
+    Where the registrar does not say what is installed behind a meter, it is the largest plausible export: a battery and
+    a margin may be in that, so the room that follows from it is rather too small than too large.
     """
+    points = registry.metering_points
+    said_inside = {
+        point.unit_id for point in points if point.kind is MeterKind.INTERNAL and point.installed_capacity_w is not None
+    }
     total_w: dict[str, int] = {}
-    for point in registry.metering_points:
-        if point.kind in DISTRIBUTED_KINDS:
-            total_w[point.unit_id] = total_w.get(point.unit_id, 0) + point.export_capacity_w
+    for point in points:
+        installed_w = point.installed_capacity_w
+        if installed_w is None:
+            is_inside = point.kind is MeterKind.MICROGRID_GATEWAY and point.unit_id in said_inside
+            installed_w = point.export_capacity_w if point.kind in DISTRIBUTED_KINDS and not is_inside else 0
+        if installed_w or point.kind in DISTRIBUTED_KINDS:
+            total_w[point.unit_id] = total_w.get(point.unit_id, 0) + installed_w
     return {unit_id: power_w / W_PER_MW for unit_id, power_w in total_w.items()}
 
 

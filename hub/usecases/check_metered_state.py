@@ -7,10 +7,10 @@ from grid_models.security import CheckedState, UnsolvedState
 from hub.market.trades import Violation
 from hub.settlement.checks import check_computed_loss
 from hub.store.tables import MeteredStateRow
-from hub.usecases.clear_interval import INTERVALS_AN_HOUR, violations_of
-from hub.usecases.load_county import CountyModel
+from hub.usecases.load_county import INTERVALS_AN_HOUR, CountyModel
 from hub.usecases.measure_energy import MeasuredInterval
 from hub.usecases.save_clearing import save_limit_violations
+from hub.usecases.secured_interval import violations_of
 
 
 def check_metered_state(session: Session, county: CountyModel, measured: MeasuredInterval) -> list[Violation]:

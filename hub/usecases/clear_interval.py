@@ -1,14 +1,15 @@
 """Clear one trading interval and make it safe: orders and books -> tree clearing -> AC check -> limits -> pairs.
 
 The loop is DESIGN 5 "Network check": the expected physical state is solved by AC power flow, a violation tightens the
-limit of the lowest covering tree edge and the interval is cleared again; what stays after the last round is curtailed
-by the published rule. The steps of one interval are a generator that stops wherever it needs an AC check, so that
+limit of the lowest covering tree edge and the interval is cleared again; a branch inside a mesh, which no edge covers,
+becomes a row of the sparse program (meshed_check.py). What stays after the last round is curtailed by the published
+rule. The steps of one interval are a generator that stops wherever it needs an AC check, so that
 secure_day.py can answer many intervals together.
 """
 
+import logging
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
 
 import numpy as np
 
@@ -17,14 +18,15 @@ from grid_models.security import (
     CheckedState,
     FlowDirection,
     LimitKind,
-    LimitViolation,
     StateOutcome,
     TightenedLimit,
     UnsolvedState,
 )
 from hub.market.books import BookFills, Books, book_orders, province_orders, split_book_fills
-from hub.market.curtailment import PRO_RATA, Curtailment, CurtailmentPolicy, curtail, curtail_pairs
+from hub.market.coupled.highs import HighsError
+from hub.market.curtailment import Curtailment, curtail, curtail_pairs
 from hub.market.forecast import forecast_net_export_wh
+from hub.market.meshed_rows import MeshedClearing, MeshedRow, clear_with_rows, loading_units
 from hub.market.order_batch import DirectOrders, assemble_orders
 from hub.market.pairing import pair
 from hub.market.security import (
@@ -37,157 +39,31 @@ from hub.market.security import (
     tighten,
     units_behind,
 )
-from hub.market.trades import BalanceTree, BoolArray, ClearingResult, Int64Array, OrderBatch, Pairs
+from hub.market.trades import BalanceTree, BoolArray, ClearingResult, Int64Array, OrderBatch
 from hub.market.tree_clearing import clear
-from hub.usecases.load_county import CountyModel
+from hub.usecases.load_county import INTERVALS_AN_HOUR, CountyModel
 from hub.usecases.measure_energy import MeasuredInterval
+from hub.usecases.meshed_check import MeshedBreaches, MeshedCheck, same_rows
+from hub.usecases.secured_interval import (
+    AskedLimit,
+    CheckedStates,
+    ClearedInterval,
+    Gate,
+    GateRules,
+    Outlook,
+    SecuredInterval,
+    SecuredRound,
+    Securing,
+    StatesToCheck,
+)
 from hub.usecases.stage_times import Stage, StageTimes
+
+logger = logging.getLogger(__name__)
 
 ROUNDS_MAX = 4
 CURTAILMENT_ROUNDS_MAX = 6
 NO_LIMIT_WH = 2**62
-INTERVALS_AN_HOUR = 4
 POWER_LIMITS = (LimitKind.REVERSE_POWER, LimitKind.FORWARD_POWER)
-
-
-@dataclass(frozen=True)
-class GateRules:
-    """What the session announced: price limits and tick of orders, and the rule of curtailment."""
-
-    price_floor_uyuan_per_kwh: int
-    price_cap_uyuan_per_kwh: int
-    price_tick_uyuan_per_kwh: int
-    curtailment: CurtailmentPolicy = PRO_RATA
-
-
-@dataclass(frozen=True)
-class Outlook:
-    """What is expected of an interval at its gate closure, from readings alone.
-
-    net_export_wh, reactive_export_varh: shape (n_meters,). loss_wh: shape (n_units,), >= 0.
-    """
-
-    net_export_wh: Int64Array
-    reactive_export_varh: Int64Array
-    loss_wh: Int64Array
-
-
-@dataclass(frozen=True)
-class Gate:
-    """What is known of an interval when its gate closes.
-
-    direct: accepted orders of direct parties. indicative_uyuan_per_kwh: r, published before gate closure.
-    """
-
-    interval: int
-    direct: DirectOrders
-    expected: Outlook
-    rules: GateRules
-    indicative_uyuan_per_kwh: int
-
-
-@dataclass(frozen=True)
-class StatesToCheck:
-    """Expected states of one interval that wait for their AC check, shape (n_states, n_market_meters), W and var."""
-
-    p_w: Int64Array
-    q_var: Int64Array
-    stages: StageTimes
-
-
-CheckedStates: TypeAlias = tuple[StateOutcome, ...]
-
-
-@dataclass(frozen=True)
-class AskedLimit:
-    """One limit that a round of the network check asked for.
-
-    round: number of the clearing after which it was asked, from 1. unit: the tree edge that is limited. element, kind:
-    what is breached worst of all that the edge answers for, n_breaches of them. coverage: whether that is the edge's
-    own limit, or one inside the network that is mapped to this, the lowest covering edge that can cure it. limit_wh:
-    the edge's new limit of export. sufficient: whether that cures all of it, by the check's estimate.
-    """
-
-    round: int
-    unit: int
-    element: str
-    kind: LimitKind
-    n_breaches: int
-    coverage: LimitCoverage
-    limit_wh: int
-    sufficient: bool
-
-
-@dataclass(frozen=True)
-class SecuredRound:
-    """One clearing and the physical state that it leads to. setpoint_wh: shape (n_meters,), -1 none."""
-
-    result: ClearingResult
-    book_fills: BookFills
-    setpoint_wh: Int64Array
-    expected_wh: Int64Array
-    state: StateOutcome
-
-
-@dataclass(frozen=True)
-class SecuredInterval:
-    """An interval after its last round, before its fills are paired; fields as ClearedInterval."""
-
-    interval: int
-    tree: BalanceTree
-    orders: OrderBatch
-    books: Books
-    secured: SecuredRound
-    filled_wh: Int64Array
-    book_fills: BookFills
-    curtailment: Curtailment | None
-    limited: BoolArray
-    cause: tuple[str, ...]
-    before: StateOutcome
-    rounds: int
-    asked: tuple[AskedLimit, ...]
-    expected: Outlook
-    stages: StageTimes
-
-
-Securing: TypeAlias = Generator[StatesToCheck, CheckedStates, SecuredInterval]
-
-
-@dataclass(frozen=True)
-class ClearedInterval:
-    """Everything that clearing one interval found.
-
-    result: of the last clearing round; filled_wh, book_fills: after curtailment. curtailed_wh: shape (n_pairs,).
-    before: the state without any control; after: the state that clearing, setpoints and curtailment lead to.
-    limited: shape (n_units,), the units whose sellers get setpoints. cause: shape (n_meters,) names why a meter has a
-    setpoint, "" where it has none. rounds: how often it was cleared. asked: the limits that its rounds asked for.
-    """
-
-    interval: int
-    tree: BalanceTree
-    orders: OrderBatch
-    books: Books
-    result: ClearingResult
-    pairs: Pairs
-    filled_wh: Int64Array
-    cut_wh: Int64Array
-    book_fills: BookFills
-    curtailed_wh: Int64Array
-    curtailment: Curtailment | None
-    setpoint_wh: Int64Array
-    limited: BoolArray
-    cause: tuple[str, ...]
-    before: StateOutcome
-    after: StateOutcome
-    rounds: int
-    asked: tuple[AskedLimit, ...]
-    outlook: Outlook
-    stages: StageTimes
-
-    @property
-    def wall_us(self) -> int:
-        """Return the time that it took, its share of a batch of power flows included."""
-        return self.stages.total_us
 
 
 def outlook(county: CountyModel, last: MeasuredInterval, before: MeasuredInterval | None) -> Outlook:
@@ -235,22 +111,22 @@ def securing(county: CountyModel, gate: Gate) -> Securing:
     stages = StageTimes()
     with stages.timed(Stage.ORDERS):
         desk = _open_desk(county, gate, stages)
-    secured, tree, controlled, rounds, before = yield from desk.clear_until_secure()
+    secured, controls, rounds, before = yield from desk.clear_until_secure()
     filled_wh, book_fills = secured.result.filled_wh, secured.book_fills
-    curtailment, secured, controlled = yield from desk.curtail_the_rest(tree, secured, controlled)
+    curtailment, secured, controls = yield from desk.curtail_the_rest(secured, controls)
     if curtailment is not None:
         filled_wh, book_fills = curtailment.filled_wh, curtailment.book_fills
     return SecuredInterval(
         interval=gate.interval,
-        tree=tree,
+        tree=controls.tree,
         orders=desk.orders,
         books=desk.books,
         secured=secured,
         filled_wh=filled_wh,
         book_fills=book_fills,
         curtailment=curtailment,
-        limited=limited_units(tree, secured.result, controlled),
-        cause=_causes(county, tree, secured, curtailment),
+        limited=controls.limited(secured.result),
+        cause=_causes(county, controls.tree, secured, curtailment),
         before=before,
         rounds=rounds,
         asked=tuple(desk.asked),
@@ -292,17 +168,36 @@ def pair_interval(county: CountyModel, found: SecuredInterval) -> ClearedInterva
         after=secured.state,
         rounds=found.rounds,
         asked=found.asked,
+        meshed=secured.meshed,
         outlook=found.expected,
         stages=found.stages,
     )
 
 
 @dataclass(frozen=True)
+class _Controls:
+    """What the network check has asked for so far: limits of edges, rows inside meshes, and who is held to its fills.
+
+    controlled: shape (n_units,), edges whose sellers are held, binding or not. held: shape (n_units,), units whose own
+    sellers are held, because they load a branch inside a mesh.
+    """
+
+    tree: BalanceTree
+    controlled: BoolArray
+    held: BoolArray
+    rows: tuple[MeshedRow, ...] = ()
+
+    def limited(self, result: ClearingResult) -> BoolArray:
+        """Return the units whose sellers get setpoints, shape (n_units,)."""
+        return limited_units(self.tree, result, self.controlled) | self.held
+
+
+@dataclass(frozen=True)
 class _Desk:
     """One interval's orders on the table, and the steps of the loop over them.
 
-    asked: grows by each round's limits. known: the last checked state and its limits, which rounds and curtailment ask
-    for alike.
+    mesh: the limits inside meshes that were met. asked: grows by each round's limits. known: the last checked state and
+    its limits, which rounds and curtailment ask for alike.
     """
 
     county: CountyModel
@@ -311,31 +206,35 @@ class _Desk:
     expected: Outlook
     rules: GateRules
     stages: StageTimes
+    mesh: MeshedCheck
     asked: list[AskedLimit] = field(default_factory=list)
     known: list[tuple[CheckedState, tuple[TightenedLimit, ...]]] = field(default_factory=list)
 
     def clear_until_secure(
         self,
-    ) -> Generator[StatesToCheck, CheckedStates, tuple[SecuredRound, BalanceTree, BoolArray, int, StateOutcome]]:
+    ) -> Generator[StatesToCheck, CheckedStates, tuple[SecuredRound, _Controls, int, StateOutcome]]:
         """Clear, check, tighten and clear again, at most ROUNDS_MAX times, and no more once nothing changes."""
-        tree, controlled = self.county.tree, no_control(self.county.tree)
-        secured, before = yield from self._first_round(tree, controlled)
+        nobody = no_control(self.county.tree)
+        controls = _Controls(self.county.tree, nobody, nobody)
+        secured, before = yield from self._first_round(controls)
         rounds = 1
         while rounds < ROUNDS_MAX:
-            limits_wh = self._asked_limits_wh(secured, rounds)
-            if limits_wh is None:
+            tightened = self._tightened_controls(secured, controls, rounds)
+            if tightened is None:
                 break
-            tightened = tighten(tree, secured.result, controlled, limits_wh)
-            if _is_same(tightened, tree, controlled):
+            try:
+                secured = yield from self._round(tightened)
+            except HighsError as error:
+                # The tree's last result stands, and what it breaches is curtailed.
+                logger.warning("interval %d: the sparse program has no answer: %s", self.orders.interval, error)
                 break
-            tree, controlled = tightened.tree, tightened.controlled
-            secured = yield from self._round(tree, controlled)
+            controls = tightened
             rounds += 1
-        return secured, tree, controlled, rounds, before
+        return secured, controls, rounds, before
 
     def curtail_the_rest(
-        self, tree: BalanceTree, secured: SecuredRound, controlled: BoolArray
-    ) -> Generator[StatesToCheck, CheckedStates, tuple[Curtailment | None, SecuredRound, BoolArray]]:
+        self, secured: SecuredRound, controls: _Controls
+    ) -> Generator[StatesToCheck, CheckedStates, tuple[Curtailment | None, SecuredRound, _Controls]]:
         """Lower fills by the published rule until no violation is left that sellers cause.
 
         Where sellers are not limited yet, they may generate beyond their fills: there setpoints come first, and fills
@@ -345,54 +244,69 @@ class _Desk:
         filled_wh, book_fills = secured.result.filled_wh, secured.book_fills
         for _ in range(CURTAILMENT_ROUNDS_MAX):
             reduction_wh, flagged = self._asked_reductions_wh(secured)
-            if not flagged.any():
+            own_wh = self._breaches(secured).own_reductions_wh
+            if not flagged.any() and not own_wh.any():
                 break
-            at_fills_wh = np.where(limited_units(tree, secured.result, controlled), reduction_wh, 0)
-            controlled = controlled | flagged
+            limited = controls.limited(secured.result)
+            at_fills_wh, own_at_fills_wh = np.where(limited, reduction_wh, 0), np.where(limited, own_wh, 0)
+            controls = replace(
+                controls, controlled=controls.controlled | flagged, held=np.asarray(controls.held | (own_wh > 0))
+            )
             with self.stages.timed(Stage.CURTAIL):
-                if at_fills_wh.any():
+                if at_fills_wh.any() or own_at_fills_wh.any():
                     curtailment = curtail(
-                        tree,
+                        controls.tree,
                         self.orders,
                         self.county.points,
                         self.books,
                         filled_wh,
                         book_fills,
                         reduction_wh=at_fills_wh,
+                        own_reduction_wh=own_at_fills_wh,
                         policy=self.rules.curtailment,
                         earlier=curtailment,
                     )
                     filled_wh, book_fills = curtailment.filled_wh, curtailment.book_fills
-                limited = limited_units(tree, secured.result, controlled)
+                limited = controls.limited(secured.result)
                 setpoint_wh = setpoints_wh(limited, self.orders, self.county.points, filled_wh, book_fills)
                 expected_wh = self._expected_wh(setpoint_wh)
             (state,) = yield from self._solve(expected_wh[np.newaxis])
             secured = replace(secured, setpoint_wh=setpoint_wh, expected_wh=expected_wh, state=state)
-        return curtailment, secured, controlled
+        return curtailment, secured, controls
 
     def _first_round(
-        self, tree: BalanceTree, controlled: BoolArray
+        self, controls: _Controls
     ) -> Generator[StatesToCheck, CheckedStates, tuple[SecuredRound, StateOutcome]]:
-        result, book_fills, setpoint_wh = self._clear(tree, controlled)
-        free_wh = self._expected_wh(np.full_like(setpoint_wh, -1))
-        expected_wh = self._expected_wh(setpoint_wh)
+        cleared = self._clear(controls)
+        free_wh = self._expected_wh(np.full_like(cleared.setpoint_wh, -1))
+        expected_wh = self._expected_wh(cleared.setpoint_wh)
         before, state = yield from self._solve(np.stack([free_wh, expected_wh]))
-        return SecuredRound(result, book_fills, setpoint_wh, expected_wh, state), before
+        return self._secured(cleared, expected_wh, state), before
 
-    def _round(self, tree: BalanceTree, controlled: BoolArray) -> Generator[StatesToCheck, CheckedStates, SecuredRound]:
-        result, book_fills, setpoint_wh = self._clear(tree, controlled)
-        expected_wh = self._expected_wh(setpoint_wh)
+    def _round(self, controls: _Controls) -> Generator[StatesToCheck, CheckedStates, SecuredRound]:
+        cleared = self._clear(controls)
+        expected_wh = self._expected_wh(cleared.setpoint_wh)
         (state,) = yield from self._solve(expected_wh[np.newaxis])
-        return SecuredRound(result, book_fills, setpoint_wh, expected_wh, state)
+        return self._secured(cleared, expected_wh, state)
 
-    def _clear(self, tree: BalanceTree, controlled: BoolArray) -> tuple[ClearingResult, BookFills, Int64Array]:
+    @staticmethod
+    def _secured(cleared: "_Cleared", expected_wh: Int64Array, state: StateOutcome) -> SecuredRound:
+        return SecuredRound(cleared.result, cleared.book_fills, cleared.setpoint_wh, expected_wh, state, cleared.meshed)
+
+    def _clear(self, controls: _Controls) -> "_Cleared":
+        tick = self.rules.price_tick_uyuan_per_kwh
         with self.stages.timed(Stage.CLEAR):
-            result = clear(tree, self.orders, tick_uyuan_per_kwh=self.rules.price_tick_uyuan_per_kwh)
+            meshed = None
+            if controls.rows:
+                meshed = clear_with_rows(controls.tree, self.orders, controls.rows, tick_uyuan_per_kwh=tick)
+                result = meshed.result
+            else:
+                result = clear(controls.tree, self.orders, tick_uyuan_per_kwh=tick)
             n_meters = len(self.county.points.meter_id)
             book_fills = split_book_fills(self.books, self.orders, result.filled_wh, n_meters=n_meters)
-            limited = limited_units(tree, result, controlled)
+            limited = controls.limited(result)
             setpoint_wh = setpoints_wh(limited, self.orders, self.county.points, result.filled_wh, book_fills)
-            return result, book_fills, setpoint_wh
+            return _Cleared(result, book_fills, setpoint_wh, meshed)
 
     def _expected_wh(self, setpoint_wh: Int64Array) -> Int64Array:
         expected = self.expected.net_export_wh
@@ -415,18 +329,57 @@ class _Desk:
             for number, outcome in enumerate(outcomes)
         )
 
+    def _breaches(self, secured: SecuredRound) -> MeshedBreaches:
+        """Return what the round's state breaches inside meshes."""
+        return self.mesh.breaches(secured.state, secured.expected_wh, secured.result.filled_wh)
+
+    def _tightened_controls(self, secured: SecuredRound, controls: _Controls, round_number: int) -> _Controls | None:
+        """Return what the next clearing is asked to keep, None if nothing is asked or nothing new."""
+        rows, held = self._asked_rows(secured, controls, round_number)
+        limits_wh = self._asked_limits_wh(secured, round_number)
+        tree, controlled = controls.tree, controls.controlled
+        if limits_wh is not None:
+            tightened = tighten(tree, secured.result, controlled, limits_wh)
+            if not _is_same(tightened, tree, controlled):
+                tree, controlled = tightened.tree, tightened.controlled
+        if tree is controls.tree and controlled is controls.controlled and same_rows(rows, controls.rows):
+            return None
+        return _Controls(tree, controlled, held, rows)
+
+    def _asked_rows(
+        self, secured: SecuredRound, controls: _Controls, round_number: int
+    ) -> tuple[tuple[MeshedRow, ...], BoolArray]:
+        """Return the rows that the next clearing keeps, and the units whose sellers load one of their branches."""
+        breaches = self._breaches(secured)
+        for one in breaches.curable:
+            self.asked.append(
+                AskedLimit(
+                    round=round_number,
+                    unit=one.violation.unit,
+                    element=one.violation.element,
+                    kind=one.violation.kind,
+                    n_breaches=1,
+                    coverage=LimitCoverage.SPARSE_PROGRAM,
+                    limit_wh=one.row.limit_wh,
+                    sufficient=one.row.is_curable,
+                )
+            )
+        rows = breaches.rows or controls.rows
+        return rows, controls.held | loading_units(rows, len(self.county.units))
+
     def _tightened(self, secured: SecuredRound) -> tuple[TightenedLimit, ...]:
         if isinstance(secured.state, UnsolvedState):
             return ()
-        violations = tuple(one for one in secured.state.violations if one.direction is FlowDirection.EXPORT)
-        if not violations:
+        violations = self.mesh.left_to_edges(secured.state, self._breaches(secured))
+        if not any(one.direction is FlowDirection.EXPORT for one in violations):
             return ()
         if self.known and self.known[-1][0] is secured.state:
             return self.known[-1][1]
         meters = self.county.market_meters
         controllable_w = np.maximum(secured.expected_wh[meters], 0) * INTERVALS_AN_HOUR
         with self.stages.timed(Stage.TIGHTEN):
-            limits = self.county.security.tightened_limits(secured.state, controllable_w)
+            state = replace(secured.state, violations=violations)
+            limits = self.county.security.tightened_limits(state, controllable_w)
         exports = tuple(limit for limit in limits if limit.direction is FlowDirection.EXPORT)
         self.known[:] = [(secured.state, exports)]
         return exports
@@ -479,6 +432,16 @@ class _Desk:
         return reduction_wh, np.asarray(reduction_wh > 0)
 
 
+@dataclass(frozen=True)
+class _Cleared:
+    """One clearing before its check; fields as SecuredRound."""
+
+    result: ClearingResult
+    book_fills: BookFills
+    setpoint_wh: Int64Array
+    meshed: MeshedClearing | None
+
+
 def _is_same(tightened: Tightened, tree: BalanceTree, controlled: BoolArray) -> bool:
     """Return whether another clearing would find what the last one found."""
     return np.array_equal(tightened.tree.export_limit_wh, tree.export_limit_wh) and np.array_equal(
@@ -517,12 +480,7 @@ def _open_desk(county: CountyModel, gate: Gate, stages: StageTimes) -> _Desk:
         province=province,
         gate_utc_s=start_utc_s(gate.interval - 1),
     )
-    return _Desk(county, orders, books, expected, rules, stages)
-
-
-def violations_of(state: StateOutcome) -> tuple[LimitViolation, ...]:
-    """Return the state's violations, worst first; none for a state without a solution, which is reported by itself."""
-    return state.violations if isinstance(state, CheckedState) else ()
+    return _Desk(county, orders, books, expected, rules, stages, MeshedCheck(county, orders, stages))
 
 
 def _causes(

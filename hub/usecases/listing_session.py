@@ -1,11 +1,11 @@
 """Take one event into a listing market: read what is new, call the core, append the record, commit.
 
-The core decides on a state; the database decides whose record comes next. A writer that was overtaken reads the other's
-record and decides again, so two takers of the last MWh never both win, in one session or across sessions. The
-idempotency key is part of the record and so of its transaction: an event that was sent twice is answered twice and
-stands once.
+A writer that was overtaken reads the other's record and decides again (event_log.py), so two takers of the last MWh
+never both win, in one session or across sessions. The idempotency key is part of the record and so of its transaction:
+an event that was sent twice is answered twice and stands once.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -13,23 +13,18 @@ import msgspec
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from hub.market.listing.event_log import GENESIS_SHA256, LogRecord, record_of, record_sha256
+from hub.market.event_log import record_of
+from hub.market.listing.event_log import LogRecord
 from hub.market.listing.events import Event, encode_event
 from hub.market.listing.listing_step import step
 from hub.market.listing.market_state import Market
 from hub.market.listing.outcomes import Outcome, RefusalReason, Refused
 from hub.market.listing.session_calendar import utc_s_of
 from hub.store.counters import add_to_counters
-from hub.store.listing import SequenceTakenError, append_record, find_event, read_records
+from hub.store.listing import append_record, find_event, read_records
 from hub.store.quarantine import Refusal, save_refusals
 from hub.store.tables import RefusedKind
-
-ATTEMPTS_MAX = 1000
-"""Each attempt that fails means that another writer's record was committed, so this many only fail in a fault."""
-
-
-class ListingLogError(ValueError):
-    """The stored log is not what was written, or this program decides otherwise than the one that wrote it."""
+from hub.usecases.event_log import state_after, take_in_turn
 
 
 @dataclass(frozen=True)
@@ -56,35 +51,33 @@ def submit_event(
     """Take an event in, in a transaction of its own, and return the market after it.
 
     :param now: when the hub took it; it replaces the event's own time, and is never before that of the last record
-    :raises ListingLogError: if the stored log is not what was written
+    :raises hub.usecases.event_log.EventLogError: if the stored log is not what was written
     """
-    for _ in range(ATTEMPTS_MAX):
-        with Session(engine) as session:
-            loaded = read_on(session, loaded)
-            try:
-                after, submission = _take_in(session, loaded, event, now)
-                session.commit()
-            except SequenceTakenError:
-                continue
-            return after, submission
-    raise ListingLogError(f"{loaded.name}: no record could be appended in {ATTEMPTS_MAX} attempts")
+    return take_in_turn(
+        engine,
+        loaded.name,
+        loaded,
+        read_on=read_on,
+        take_in=lambda session, so_far: _take_in(session, so_far, event, now),
+    )
 
 
 def read_on(session: Session, loaded: LoadedMarket) -> LoadedMarket:
     """Return the market with every record that was appended since it was read; each is decided again and compared.
 
-    :raises ListingLogError: if a record's hash or outcomes are not what follows from the records before it
+    :raises hub.usecases.event_log.EventLogError: if a record is not what follows from the records before it
     """
-    market, last = loaded.market, loaded.last
-    for record in read_records(session, loaded.name, after_sequence=0 if last is None else last.sequence):
-        before = GENESIS_SHA256 if last is None else last.sha256
-        if record.sha256 != record_sha256(before, record.sequence, record.event, record.outcomes):
-            raise ListingLogError(f"{loaded.name}: record {record.sequence} is not what was written")
+    records = read_records(session, loaded.name, after_sequence=0 if loaded.last is None else loaded.last.sequence)
+    market = state_after(loaded.name, loaded.market, loaded.last, records, decide=_decided)
+    return LoadedMarket(loaded.name, market, records[-1] if records else loaded.last)
+
+
+def _decided(market: Market, records: Sequence[LogRecord]) -> tuple[Market, list[tuple[Outcome, ...]]]:
+    decided = []
+    for record in records:
         market, outcomes = step(market, record.event)
-        if outcomes != record.outcomes:
-            raise ListingLogError(f"{loaded.name}: record {record.sequence} has another outcome when decided again")
-        last = record
-    return LoadedMarket(loaded.name, market, last)
+        decided.append(outcomes)
+    return market, decided
 
 
 def _take_in(session: Session, loaded: LoadedMarket, event: Event, now: datetime) -> tuple[LoadedMarket, Submission]:

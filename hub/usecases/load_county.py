@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+from sqlalchemy import Engine
 
 from edge.contract.messages import CHANNELS
 from edge.contract.registry import BalanceUnit, MeterKind, Registry, RegistryError, decode_registry
@@ -19,6 +20,7 @@ from hub.market.trades import BalanceTree, BoolArray, Int64Array
 from hub.settlement.accounts import AccountTable, AccountTableError, account_table
 from hub.settlement.inputs import MARKET_METER_KINDS, MeteringStanding, standing_from_registry
 from hub.settlement.prices import ParameterTable, SettlementParameters, decode_parameters, resolve_parameters
+from hub.usecases.day_registry import DayRegistries
 
 NONE = -1
 INTERVALS_AN_HOUR = 4
@@ -62,11 +64,20 @@ class CountyModel:
 class County:
     """The county of one folder: its files are read once, a model is made for each operating day that is asked for.
 
+    :param log: the database with the county's registry log, a read-only engine; None: modes are those of the folder
     :raises CountyFolderError: if a file cannot be used
     """
 
-    def __init__(self, folder: Path, *, province: str = "demo", parameters: ParameterTable | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        province: str = "demo",
+        parameters: ParameterTable | None = None,
+        log: Engine | None = None,
+    ) -> None:
         self.registry = read_registry(folder / "registry.json")
+        self._days = None if log is None else DayRegistries(log, self.registry)
         self._province = province
         self._parameters = parameters or demo_parameters()
         try:
@@ -92,20 +103,29 @@ class County:
             raise CountyFolderError(f"{folder}: network.json and registry.json do not fit: {error}") from None
         self._models: dict[date, CountyModel] = {}
 
+    def registry_on(self, day: date) -> Registry:
+        """Return the registry with the modes of the operating day.
+
+        :raises hub.usecases.event_log.EventLogError: if the county's registry log is not what was written
+        """
+        return self.registry if self._days is None else self._days.on(day)
+
     def on(self, day: date) -> CountyModel:
         """Return the model of the operating day.
 
+        :raises hub.usecases.event_log.EventLogError: if the county's registry log is not what was written
         :raises hub.settlement.prices.ParameterError: if a price has no version in force on that day
         :raises CountyFolderError: if the tariff's classes do not fit the registry's
         """
-        if day not in self._models:
+        registry = self.registry_on(day)
+        if day not in self._models or self._models[day].registry is not registry:
             try:
-                self._models = {day: self._model(day)}
+                self._models = {day: self._model(day, registry)}
             except NetworkFeeError as error:
                 raise CountyFolderError(f"registry.json: {error}") from None
         return self._models[day]
 
-    def _model(self, day: date) -> CountyModel:
+    def _model(self, day: date, registry: Registry) -> CountyModel:
         parameters = resolve_parameters(
             self._parameters, province=self._province, day=day, gateway_class=self._units[0].voltage_class
         )
@@ -119,18 +139,18 @@ class County:
         tree = balance_tree(self._units, fees)
         return CountyModel(
             day=day,
-            registry=self.registry,
+            registry=registry,
             units=self._units,
             tree=tree,
             fees=fees,
-            points=metering_points(self.registry, tree, fees),
+            points=metering_points(registry, tree, fees),
             accounts=self._accounts,
-            standing=standing_from_registry(self.registry, tree.unit_id, parameters.voltage_class, self._accounts),
+            standing=standing_from_registry(registry, tree.unit_id, parameters.voltage_class, self._accounts),
             parameters=parameters,
             security=self._security,
             market_meters=self._market_meters,
-            boundary_meter=_boundary_meters(self.registry, tree.unit_id),
-            channel_present=channels_present(self.registry),
+            boundary_meter=_boundary_meters(registry, tree.unit_id),
+            channel_present=channels_present(registry),
         )
 
 

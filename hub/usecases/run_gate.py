@@ -16,6 +16,7 @@ from hub.market.checks import (
     check_setpoints,
     check_ties,
 )
+from hub.market.meshed_rows import check_meshed_clearing
 from hub.market.order_batch import direct_orders
 from hub.market.registry_columns import MeteringPoints
 from hub.market.security import net_export_fills_wh
@@ -23,11 +24,14 @@ from hub.market.trades import Violation
 from hub.store.counters import add_to_counters
 from hub.store.orders import accepted_orders
 from hub.store.parameters import load_parameters
-from hub.usecases.clear_interval import ClearedInterval, GateRules, clear_interval, outlook
+from hub.usecases.bind_green import bind_green
+from hub.usecases.clear_interval import clear_interval, outlook
 from hub.usecases.load_county import County
 from hub.usecases.measure_energy import EnergyMeasurement
 from hub.usecases.record_prices import prices_of
 from hub.usecases.save_clearing import save_clearing, save_law_violations
+from hub.usecases.secured_interval import ClearedInterval, GateRules
+from hub.usecases.withdraw_orders import withdraw_orders
 
 MARKET_LAWS = (1, 2, 3, 8)
 
@@ -46,7 +50,8 @@ def run_gate(session: Session, county: County, measurement: EnergyMeasurement, i
     if indicative is None:
         raise NoIndicativePriceError(f"interval {interval} has no indicative price")
     newest = measurement.of_interval(session, model, interval - 2)
-    orders = [entry for entry in accepted_orders(session, interval) if entry[1].interval == interval]
+    accepted = [entry for entry in accepted_orders(session, interval) if entry[1].interval == interval]
+    orders = withdraw_orders(session, county.registry, model.registry, interval, accepted)
     rules = gate_rules(session, interval)
     cleared = clear_interval(
         county=model,
@@ -58,6 +63,7 @@ def run_gate(session: Session, county: County, measurement: EnergyMeasurement, i
     )
     violations = market_violations(cleared, rules, model.points)
     save_clearing(session, model, cleared)
+    violations += bind_green(session, model, cleared)
     save_law_violations(session, interval, violations)
     add_to_counters(session, {f"law_{law}_checked": 1 for law in MARKET_LAWS})
     return cleared
@@ -78,14 +84,20 @@ def market_violations(cleared: ClearedInterval, rules: GateRules, points: Meteri
     tree, orders, result = cleared.tree, cleared.orders, cleared.result
     tick = rules.price_tick_uyuan_per_kwh
     sold_wh = net_export_fills_wh(orders, points, cleared.filled_wh, cleared.book_fills)
+    if cleared.meshed is None:
+        of_clearing = [
+            *check_fills(orders, result),
+            *check_balance(tree, orders, result),
+            *check_edge_prices(tree, orders, result),
+            *check_ties(orders, result, clean_first=True),
+            *check_reproduced(tree, orders, result, tick_uyuan_per_kwh=tick, clean_first=True),
+        ]
+    else:
+        of_clearing = check_meshed_clearing(cleared.meshed, tick_uyuan_per_kwh=tick)
     return [
-        *check_fills(orders, result),
-        *check_balance(tree, orders, result),
-        *check_edge_prices(tree, orders, result),
+        *of_clearing,
         *check_pairs(tree, orders, result, cleared.pairs),
         *check_curtailed_balance(orders, cleared.pairs, cleared.curtailed_wh, cleared.cut_wh),
-        *check_ties(orders, result, clean_first=True),
-        *check_reproduced(tree, orders, result, tick_uyuan_per_kwh=tick, clean_first=True),
         *check_setpoints(points, cleared.limited, sold_wh, cleared.setpoint_wh),
         *_expected_state_violations(cleared),
     ]

@@ -10,6 +10,7 @@ from grid_models.security import CheckedState, LimitViolation, UnsolvedState
 from hub.market.books import split_book_fills
 from hub.market.trades import ClearingResult, Int64Array, Party, Violation
 from hub.store.bulk import insert_columns, insert_rows
+from hub.store.green_tables import AskedLimitRow
 from hub.store.orders import save_market_orders
 from hub.store.setpoints import save_setpoints
 from hub.store.tables import (
@@ -23,10 +24,10 @@ from hub.store.tables import (
     PairRow,
     UnitPriceRow,
 )
-from hub.usecases.clear_interval import INTERVALS_AN_HOUR, ClearedInterval, violations_of
-from hub.usecases.load_county import CountyModel
+from hub.usecases.load_county import INTERVALS_AN_HOUR, CountyModel
+from hub.usecases.secured_interval import ClearedInterval, violations_of
 
-METHOD = "tree"
+TREE, SPARSE_PROGRAM = "tree", "sparse-program"
 _LAST_OF_LAW = text("SELECT law, max(seq) FROM law_violation WHERE interval = :interval GROUP BY law")
 
 
@@ -41,6 +42,7 @@ def save_clearing(session: Session, county: CountyModel, cleared: ClearedInterva
     _save_schedule(session, cleared)
     save_limit_violations(session, cleared.interval, "expected", violations_of(cleared.before))
     save_limit_violations(session, cleared.interval, "cleared", violations_of(cleared.after))
+    _save_asked_limits(session, cleared)
     _save_run(session, cleared)
 
 
@@ -209,6 +211,26 @@ def _save_schedule(session: Session, cleared: ClearedInterval) -> None:
     session.flush()
 
 
+def _save_asked_limits(session: Session, cleared: ClearedInterval) -> None:
+    names = ("interval", "seq", "round", "unit", "element", "kind", "n_breaches", "coverage", "limit_wh", "sufficient")
+    rows = [
+        (
+            cleared.interval,
+            seq,
+            one.round,
+            one.unit,
+            one.element,
+            one.kind.value,
+            one.n_breaches,
+            one.coverage.value,
+            one.limit_wh,
+            one.sufficient,
+        )
+        for seq, one in enumerate(cleared.asked)
+    ]
+    insert_rows(session, AskedLimitRow, names, rows)
+
+
 def _save_run(session: Session, cleared: ClearedInterval) -> None:
     after = cleared.after
     solved = after if isinstance(after, CheckedState) else None
@@ -221,7 +243,7 @@ def _save_run(session: Session, cleared: ClearedInterval) -> None:
             violations_before=_count(cleared.before),
             violations_after=_count(after),
             price_rule=cleared.result.price_rule,
-            method=METHOD,
+            method=TREE if cleared.meshed is None else SPARSE_PROGRAM,
             vm_min_upu=None if solved is None else solved.lowest_voltage.per_mille * 1000,
             vm_max_upu=None if solved is None else solved.highest_voltage.per_mille * 1000,
             loading_max_mpercent=None if loading is None else loading * 100,

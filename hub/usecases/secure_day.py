@@ -10,17 +10,16 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from hub.usecases.clear_interval import (
+from hub.usecases.clear_interval import pair_interval, securing
+from hub.usecases.load_county import CountyModel
+from hub.usecases.secured_interval import (
     CheckedStates,
     ClearedInterval,
     Gate,
     SecuredInterval,
     Securing,
     StatesToCheck,
-    pair_interval,
-    securing,
 )
-from hub.usecases.load_county import CountyModel
 from hub.usecases.stage_times import Stage
 
 

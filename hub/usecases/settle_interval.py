@@ -12,7 +12,7 @@ from hub.settlement.inputs import Session as MarketSession
 from hub.settlement.interval_settlement import IntervalSettlement, settle_interval
 from hub.settlement.ledger import post_transfers
 from hub.settlement.transfers import TransferKind, Transfers
-from hub.store.bulk import insert_columns
+from hub.store.bulk import ColumnValues, insert_columns
 from hub.store.clearing import clearing_of_interval, cuts_of_interval, setpoints_of_interval
 from hub.store.tables import AccountTotalRow, LossRow, PostingRow, SettlementRunRow
 from hub.usecases.load_county import NONE, CountyModel
@@ -43,7 +43,7 @@ def settle(session: Session, county: CountyModel, measured: MeasuredInterval) ->
     )
     violations = [*settled.violations, *check_postings(batch, settled.transfers, len(county.accounts))]
     _save_run(session, settled)
-    _save_postings(session, settled.interval, settled.transfers)
+    insert_columns(session, PostingRow, posting_columns(settled.interval, settled.transfers))
     _save_totals(session, county, settled)
     _save_losses(session, county, inputs)
     return violations
@@ -100,23 +100,22 @@ def _save_run(session: Session, settled: IntervalSettlement) -> None:
     session.flush()
 
 
-def _save_postings(session: Session, interval: int, transfers: Transfers) -> None:
-    insert_columns(
-        session,
-        PostingRow,
-        {
-            "interval": interval,
-            "seq": np.arange(transfers.amount_nano_yuan.size),
-            "run": FIRST_RUN,
-            "kind": KIND_NAMES[transfers.kind.astype(np.int64)],
-            "debit": transfers.from_account,
-            "credit": transfers.to_account,
-            "amount_nano_yuan": transfers.amount_nano_yuan,
-            "meter": np.where(transfers.from_meter != NONE, transfers.from_meter, transfers.to_meter),
-            "energy_wh": transfers.quantity_wh,
-            "price_uyuan_per_kwh": transfers.price_uyuan_per_kwh,
-        },
-    )
+def posting_columns(
+    interval: int, transfers: Transfers, *, run: int = FIRST_RUN, first_seq: int = 0
+) -> dict[str, ColumnValues]:
+    """Return the columns of the posting rows of an interval's transfers, numbered from `first_seq`."""
+    return {
+        "interval": interval,
+        "seq": np.arange(first_seq, first_seq + transfers.amount_nano_yuan.size),
+        "run": run,
+        "kind": KIND_NAMES[transfers.kind.astype(np.int64)],
+        "debit": transfers.from_account,
+        "credit": transfers.to_account,
+        "amount_nano_yuan": transfers.amount_nano_yuan,
+        "meter": np.where(transfers.from_meter != NONE, transfers.from_meter, transfers.to_meter),
+        "energy_wh": transfers.quantity_wh,
+        "price_uyuan_per_kwh": transfers.price_uyuan_per_kwh,
+    }
 
 
 def _save_totals(session: Session, county: CountyModel, settled: IntervalSettlement) -> None:

@@ -5,18 +5,21 @@ an id that was rejected stays rejected. Other content under an accepted id is re
 quarantine only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cache
 
 import msgspec
 from sqlmodel import Session
 
-from edge.contract.interval import start_utc_s
+from edge.contract.interval import day_of_interval, start_utc_s
 from edge.contract.messages import Order
 from edge.contract.registry import Registry
 from hub.market.order_rules import (
     Accepted,
     AcceptedOrders,
+    MeterStanding,
     OrderOutcome,
     OrderRefusal,
     Rejected,
@@ -47,16 +50,41 @@ class OrderMemory:
     """The orders that stand in the open intervals, and what each meter may do, so that checks read no database.
 
     It must be thrown away and rebuilt when a transaction in which it was used does not commit.
+
+    :param registry_on: the registry with the modes of an operating day; None: those of `registry` hold on all days
     """
 
-    def __init__(self, session: Session, registry: Registry, open_from_interval: int) -> None:
+    def __init__(
+        self,
+        session: Session,
+        registry: Registry,
+        open_from_interval: int,
+        registry_on: Callable[[date], Registry] | None = None,
+    ) -> None:
         positions = positions_of(registry)
-        self.standing = meter_standing(registry)
+        self._registry_on = registry_on
+        self._standing: dict[date | None, tuple[Registry, Mapping[str, MeterStanding]]] = {
+            None: (registry, meter_standing(registry))
+        }
         self.accepted = AcceptedOrders(accepted_orders(session, open_from_interval))
         self.points = {
             point.meter_id: (positions.meter[point.meter_id], positions.unit[point.unit_id], point.clean)
             for point in registry.metering_points
         }
+
+    def standing_on(self, day: date) -> Mapping[str, MeterStanding]:
+        """Return what each meter may do on the operating day, as far as the registry says by now."""
+        prepared, standing = self._standing[None]
+        if self._registry_on is None:
+            return standing
+        registry = self._registry_on(day)
+        known = self._standing.get(day)
+        if known is None or known[0] is not registry:
+            if registry.metering_points != prepared.metering_points:
+                standing = meter_standing(registry)
+            kept = {one: found for one, found in self._standing.items() if one is None or one >= day - timedelta(1)}
+            self._standing = kept | {day: (registry, standing)}
+        return self._standing[day][1]
 
 
 def submit_orders(
@@ -75,19 +103,40 @@ def submit_orders(
     first, end = parameters.open_from_interval, parameters.open_until_interval
     taken = rejected_ids(session, {interval for interval in intervals if first <= interval < end})
     outcomes = []
+    standing_on = cache(memory.standing_on)
     for message in messages:
-        checked = check_orders(
-            message.gateway_id,
-            message.orders,
-            session=parameters,
-            standing=memory.standing,
-            accepted=memory.accepted,
-        )
+        checked = _checked(memory, message, parameters, standing_on)
         decided = tuple(_remember(session, outcome, taken) for outcome in checked)
         memory.accepted.add(decided)
         outcomes.append(decided)
     _save(session, memory, messages, outcomes, moment)
     return outcomes
+
+
+def _checked(
+    memory: OrderMemory,
+    message: GatewayOrders,
+    parameters: SessionParameters,
+    standing_on: Callable[[date], Mapping[str, MeterStanding]],
+) -> list[OrderOutcome]:
+    """Return the outcome of each order of a message; the modes are those of the day for which an order is."""
+    first, last = parameters.open_from_interval, parameters.open_until_interval - 1
+    rows_of_day: dict[date, list[int]] = {}
+    for row, order in enumerate(message.orders):
+        # An interval that is not open is refused for that, whatever the modes of its day are.
+        day = day_of_interval(min(max(order.interval, first), last))
+        rows_of_day.setdefault(day, []).append(row)
+    found: dict[int, OrderOutcome] = {}
+    for day, rows in rows_of_day.items():
+        outcomes = check_orders(
+            message.gateway_id,
+            tuple(message.orders[row] for row in rows),
+            session=parameters,
+            standing=standing_on(day),
+            accepted=memory.accepted,
+        )
+        found |= zip(rows, outcomes, strict=True)
+    return [found[row] for row in range(len(message.orders))]
 
 
 def _remember(session: Session, outcome: OrderOutcome, taken: frozenset[str]) -> OrderOutcome:

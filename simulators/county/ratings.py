@@ -1,4 +1,4 @@
-"""The largest plausible power of each metering point: nominal or peak of the year, with a generous margin."""
+"""The largest plausible power of each metering point, with a generous margin, and what is installed behind it."""
 
 from dataclasses import dataclass
 
@@ -13,10 +13,11 @@ from simulators.county.composition import Site
 
 @dataclass(frozen=True)
 class Capacity:
-    """Largest plausible import and export, W."""
+    """Largest plausible import and export, W; installed: rated power of the plants, batteries apart."""
 
     import_w: int
     export_w: int
+    installed_w: int
 
 
 class Ratings:
@@ -25,6 +26,7 @@ class Ratings:
     def __init__(self, network: Network, profiles: NetworkProfiles) -> None:
         self._load_w = _peak_w(profiles.load_p)
         self._generator_w = _peak_w(profiles.generator_p)
+        self._installed_w = np.asarray(profiles.generator_p.nominal * 1e6, dtype=np.float64)
         self._storage_w = np.asarray(network.storages.p_rated_mw * 1e6, dtype=np.float64)
 
     def capacity(self, sites: list[Site]) -> Capacity:
@@ -32,7 +34,8 @@ class Ratings:
         loads = sum(float(self._load_w[load]) for site in sites for load in site.loads)
         plants = sum(float(self._generator_w[plant]) for site in sites for plant in site.generators)
         storages = sum(float(self._storage_w[site.storage]) for site in sites if site.storage is not None)
-        return Capacity(_with_margin(loads + storages), _with_margin(plants + storages))
+        installed = sum(float(self._installed_w[plant]) for site in sites for plant in site.generators)
+        return Capacity(_with_margin(loads + storages), _with_margin(plants + storages), round(installed))
 
 
 def _peak_w(series: FactoredSeries) -> FloatArray:

@@ -57,6 +57,7 @@ def build_registry(network: Network, units: BalanceUnits, plan: MeterPlan, ratin
                 clean=terms.clean,
                 export_capacity_w=capacity.export_w,
                 import_capacity_w=capacity.import_w,
+                installed_capacity_w=0 if meter.site is None else capacity.installed_w,
             )
         )
     return Registry(

@@ -16,7 +16,7 @@ from grid_models.bench import power_flow
 from grid_models.bench.measuring import BenchError, Workbench
 from grid_models.networks import read_network
 from grid_models.power_flow import PowerFlow
-from hub.bench import auctions, county_interval, ingest, market, report, settlement, store
+from hub.bench import auctions, county_interval, ingest, market, report, settlement_interval, store
 from hub.bench.databases import postgresql_database, sqlite_database, table_content
 from hub.market.tree_clearing import clear
 from hub.settlement.interval_settlement import settle_interval
@@ -85,9 +85,9 @@ def test_the_made_up_interval_breaks_no_law_and_totals_agree(workbench: Workbenc
     assert found.transfers.amount_nano_yuan.any()
     n_accounts = len(settled.inputs.accounts)
     expected = found.ledger_nano_yuan.tolist()
-    assert settlement.totals_in_one_pass(found.transfers, n_accounts).tolist() == expected
-    assert settlement.totals_by_row(found.transfers, n_accounts) == expected
-    assert settlement.legs_and_ledger(settled.inputs).tolist() == expected
+    assert settlement_interval.totals_in_one_pass(found.transfers, n_accounts).tolist() == expected
+    assert settlement_interval.totals_by_row(found.transfers, n_accounts) == expected
+    assert settlement_interval.legs_and_ledger(settled.inputs).tolist() == expected
     assert sum(expected) == 0
 
 
@@ -203,7 +203,7 @@ def test_a_county_that_cannot_be_used_gets_one_line(
     folder.mkdir()
     (folder / "network.json").write_bytes((toy_folder / "network.json").read_bytes())
     (folder / "registry.json").write_text("{}")
-    for bench in (ingest, settlement, report):
+    for bench in (ingest, settlement_interval, report):
         with pytest.raises(BenchError, match=r"registry\.json"):
             bench.measure(new_workbench(given_county=folder))
     (folder / "network.json").write_text("{}")

@@ -8,8 +8,8 @@ import pytest
 from grid_models.bench.measuring import BenchError, Workbench
 from hub.bench import secured_day
 from hub.market.trades import Party
-from hub.usecases.clear_interval import ClearedInterval
 from hub.usecases.secure_day import secure_day
+from hub.usecases.secured_interval import ClearedInterval
 from hub.usecases.stage_times import Stage
 
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from typer.testing import CliRunner
 
@@ -52,6 +53,32 @@ def test_who_waits_and_where(tmp_path: Path) -> None:
 def test_the_provincial_document_can_be_read_back(tmp_path: Path) -> None:
     result = RUN.invoke(app, [event_file(tmp_path, "UNIT-07"), "--provincial", "A", "--as-of", "2026-03-01"])
     assert export_from_document(json.loads(result.stdout)).contracts[0].energy_wh == 123_456_789
+
+
+def test_the_example_of_a_county() -> None:
+    """Elections from their days, a retailer's exit, a waiting list: the file that the documentation shows."""
+    case = json.loads((GOLDEN / "registry_example" / "case.json").read_text(encoding="utf8"))
+    path = str(GOLDEN.parents[2] / "docs" / "examples" / "registry-county.jsonl")
+
+    def shown(day: str) -> dict[str, Any]:
+        result = RUN.invoke(app, [path, "--as-of", day, "--json"])
+        assert (result.exit_code, result.stderr) == (0, "")
+        document: dict[str, Any] = json.loads(result.stdout)
+        return document
+
+    whole = shown("2026-03-16")
+    assert whole["counts"] == case["counts"]
+    not_recorded = [row for row in whole["outcomes"] if row["outcome"] != "recorded"]
+    assert [[row["event_id"], row["outcome"], row["reason"]] for row in not_recorded] == case["not_recorded"]
+    assert whole["outcomes"][-1]["consequences"] == case["retailer_exit"]
+    assert {row["element"]: row["room_kw"] for row in whole["elements"]} == case["room_kw"]
+    assert [row["project_id"] for row in whole["waiting"]] == case["waiting"]
+    for day, modes in case["days"].items():
+        assert {row["meter_id"]: [row["supply_mode"], row["sale_mode"]] for row in shown(day)["meters"]} == modes
+    for day, status in case["status_of_retailer"].items():
+        assert {row["participant_id"]: row["status"] for row in shown(day)["participants"]}["retailer-1"] == status
+    for day, contracts in case["contracts"].items():
+        assert shown(day)["contracts"] == contracts
 
 
 def test_a_wrong_command_line_is_one_line_and_status_2(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_modes_have_their_volumes_and_exact_sums(figures: DayFigures, filled_day
 
 
 def test_accounts_have_statements_and_rounding(figures: DayFigures) -> None:
-    assert sum(one.accounts for one in figures.accounts) == len(figures.account_totals) == 21
+    assert sum(one.accounts for one in figures.accounts) == len(figures.account_totals) == 23
     for one in figures.accounts:
         assert one.independent_nano_yuan == one.ledger_nano_yuan
         assert one.statement_fen * 10_000_000 == one.ledger_nano_yuan + one.rounding_nano_yuan

@@ -25,7 +25,10 @@ from hub.store.hosting import AssessmentHead, save_assessment
 from hub.texts import LANGUAGES, load_texts
 from hub.usecases.load_county import CountyModel
 
-SECTIONS = ("energy", "modes", "accounts", "limits", "limited", "data", "laws", "hosting", "intervals", "provenance")
+SECTIONS = (
+    *("energy", "modes", "green", "accounts", "limits", "limited", "data", "laws", "hosting", "intervals", "why"),
+    "provenance",
+)
 LIMITS = VoltageLimits(vm_min_upu=930_000, vm_max_upu=1_070_000)
 
 
@@ -258,7 +261,7 @@ def test_a_character_without_a_glyph_is_an_error(figures: DayFigures, tmp_path: 
 
 def test_the_tables_are_complete_and_exact(report: dict[str, Path], figures: DayFigures) -> None:
     tables = {name: rows_of(report[f"csv {name}"]) for name in TABLES}
-    assert [len(rows) - 1 for rows in tables.values()] == [96, 28 * 4 + 68, 7, 22, 3, 12, 8 * 4, 4, 4]
+    assert [len(rows) - 1 for rows in tables.values()] == [96, 96, 0, 28 * 4 + 68, 7, 24, 3, 12, 8 * 4, 4, 4]
     header, *intervals = tables["intervals"]
     assert [int(row[header.index("import_wh")]) for row in intervals] == [one.import_wh for one in figures.intervals]
     assert {row[header.index("account_sum_nano_yuan")] for row in intervals} == {"0"}

@@ -183,7 +183,7 @@ def test_estimated_energy_marks_the_settlement_as_provisional(golden_case: Reade
 def test_account_names_are_unique() -> None:
     table = account_table(["P1", "P2"])
     assert table.names[table.position(SystemAccount.D_SUP)] == "D_sup"
-    assert len(table) == len(table.names) == 10
+    assert len(table) == len(table.names) == 12
     with pytest.raises(AccountTableError, match="P1"):
         account_table(["P1", "P1"])
     with pytest.raises(AccountTableError, match="D_net"):

@@ -75,7 +75,7 @@ def test_the_text_names_every_transfer_and_account() -> None:
     status, out, err = run(str(CASE))
     assert (status, err) == (0, "")
     assert "congestion-rent        U2          congestion  F     35.000  0.230000   8.050000000" in out
-    assert "U2          -24.380000000  -24.380000000  -24.38" in out
+    assert "U2                -24.380000000  -24.380000000  -24.38" in out
     assert "all accounts sum to 0.000000000 yuan" in out
 
 

@@ -130,6 +130,19 @@ def test_the_microgrid_trades_at_its_gateway_only(county: County) -> None:
     assert battery.meter_id in microgrid.inside_meter_ids
 
 
+def test_installed_capacity_is_the_networks_and_each_plant_counts_once(county: County) -> None:
+    """42.12 MW stand in the network; the meters may export 1.5 times as much, margin and batteries included."""
+    network_w = round(float(county.network.generators.p_mw.sum()) * 1e6)
+    installed = [point.installed_capacity_w for point in county.registry.metering_points]
+    assert all(power_w is not None for power_w in installed)
+    assert sum(filter(None, installed)) == network_w == 42_122_500
+    for point in county.registry.metering_points:
+        assert point.installed_capacity_w is not None
+        if point.kind in {MeterKind.COUNTY_GATEWAY, MeterKind.AREA_SUMMARY, MeterKind.MICROGRID_GATEWAY}:
+            assert point.installed_capacity_w == 0
+        assert point.installed_capacity_w <= point.export_capacity_w
+
+
 def test_channels_and_modes_fit_what_stands_behind_the_meter(county: County) -> None:
     world = {prosumer.meter_id: prosumer for prosumer in county.world.prosumers}
     owners = {p.participant_id: p.seller_class for p in county.registry.participants}

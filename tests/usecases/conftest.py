@@ -5,13 +5,15 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 
-from hub.store.engine import sqlite_url
+from hub.store.engine import open_engine, sqlite_url
 from hub.usecases.load_county import County
 
 
@@ -51,6 +53,14 @@ def toy_market_parameters() -> dict[str, int]:
 
 
 @pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """An engine on an empty database: once on SQLite, once on PostgreSQL."""
+    opened = open_engine(database_url)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
 def second_sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
     """The URL of another database with the schema and nothing else."""
     shutil.copy(sqlite_template, tmp_path / "second.db")
@@ -80,3 +90,36 @@ def _sibling(name: str) -> ModuleType:
     sys.modules[name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def billed() -> ModuleType:
+    """A county of users of every kind, with its months."""
+    return _sibling("billed_month")
+
+
+@pytest.fixture(scope="session")
+def read_january(
+    billed: ModuleType,
+    make_registry: Callable[..., Any],
+    sqlite_template: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Path, Any]:
+    """The file of a county whose January is read, to be copied, and the county."""
+    path = tmp_path_factory.mktemp("january") / "hub.db"
+    shutil.copy(sqlite_template, path)
+    engine = open_engine(sqlite_url(path))
+    county = billed.open_county(engine, make_registry(areas=2, meters=4))
+    county.read(billed.JANUARY)
+    engine.dispose()
+    return path, county
+
+
+@pytest.fixture
+def county(read_january: tuple[Path, Any], tmp_path: Path) -> Iterator[Any]:
+    """A county of users of every kind whose January is read, on a database of its own."""
+    path, made = read_january
+    shutil.copy(path, tmp_path / "county.db")
+    engine = open_engine(sqlite_url(tmp_path / "county.db"))
+    yield replace(made, engine=engine)
+    engine.dispose()

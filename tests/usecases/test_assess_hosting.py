@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from edge.contract.interval import first_interval_of_day, start_utc_s
+from edge.contract.registry import MeterKind
 from grid_models.networks import read_network
 from grid_models.standard_2041 import Arrangement, Edition, EffectiveEdition, Parameters2025, StandardError
 from hub.store.engine import open_engine
@@ -101,6 +102,25 @@ def test_connected_generation_comes_from_the_registry(session, assess, toy):
     assert found["county"].connected_kw == 3600
     assert (found["A001"].c1_kw, found["A001"].grade, found["A001"].open_c1_kw) == (478 - 800, "red", 0)
     assert found["F1"].grade == "green"
+
+
+def test_installed_capacity_counts_where_the_registrar_says_it(toy):
+    """Rated power, not the largest plausible export; inside a microgrid each meter's own, and its gateway's no more."""
+    registry = toy.registry()
+    rated_w = {toy.meter_id(row): site.plant_kw * 1000 for row, site in enumerate(toy.SITES)}
+
+    def with_rated(kinds):
+        points = tuple(
+            msgspec.structs.replace(
+                point, installed_capacity_w=rated_w[point.meter_id] if point.kind in kinds else None
+            )
+            for point in registry.metering_points
+        )
+        return connected_generation_mw(msgspec.structs.replace(registry, metering_points=points))
+
+    assert with_rated(set(MeterKind)) == pytest.approx(INSTALLED)
+    assert with_rated({MeterKind.INTERNAL}) == {**connected_generation_mw(registry), "MG1": 0.06}
+    assert with_rated({MeterKind.PROSUMER})["A001"] == pytest.approx(0.4 + 0.014)
 
 
 def test_a_new_quarter_adds_a_list_and_the_older_one_stays(session, assess):

@@ -13,10 +13,11 @@ from hub.market.order_batch import direct_orders
 from hub.market.security import net_export_fills_wh
 from hub.market.trades import Party, TradeSide
 from hub.usecases import clear_interval as module
-from hub.usecases.clear_interval import GateRules, clear_interval
+from hub.usecases.clear_interval import clear_interval
 from hub.usecases.measure_energy import EnergyMeasurement
 from hub.usecases.run_gate import NoIndicativePriceError, market_violations, run_gate
 from hub.usecases.save_clearing import save_clearing
+from hub.usecases.secured_interval import GateRules
 
 RULES = GateRules(0, 1_500_000, 1_000)
 A002_SELLER, A002_OWN_PLANT = "M000007", "M000008"

@@ -11,6 +11,7 @@ from hub.schedule import Job, JobTable
 from hub.store.jobs import mark_job_done
 
 NAMES = (
+    "sessions",
     "day-ahead-prices",
     "indicative-price",
     "real-time-price",
@@ -21,6 +22,7 @@ NAMES = (
     "province-settlement",
     "metered-state",
     "close-day",
+    "green",
     "hosting",
     "report",
 )
@@ -53,15 +55,15 @@ def test_the_table_stands_in_the_order_of_the_design(market):
 def test_each_instant_has_its_jobs(undisturbed):
     market = undisturbed
     every = {interval: {name for name, at in marks(market) if at == interval} for interval in range(-2, 4)}
-    gate = set(NAMES[:2]) | set(NAMES[3:6])
-    settling = {NAMES[2]} | set(NAMES[6:9])
+    gate = set(NAMES[:3]) | set(NAMES[4:7])
+    settling = {NAMES[3]} | set(NAMES[7:10])
     assert every == {
         -2: set(),
         -1: gate,
         0: gate,
         1: gate | settling,
-        2: settling,
-        3: settling | {"close-day", "hosting", "report"},
+        2: settling | {"sessions"},  # the exchange of the last interval freezes when it begins
+        3: settling | {"close-day", "green", "hosting", "report"},
     }
     assert market.publisher.results == [market.first, market.first + 1, market.first + 2]
     assert market.publisher.reports == [(market.first, market.last)]
@@ -188,7 +190,7 @@ def test_a_run_over_midnight_closes_both_days(market):
     assert closings == [end_of_day, end_of_day + 1]
     with Session(market.engine) as session:
         for instant in (end_of_day - 2, end_of_day - 1):
-            jobs[0].work(session, start_utc_s(instant))
+            jobs[NAMES.index("day-ahead-prices")].work(session, start_utc_s(instant))
         session.commit()
     days = market.rows("SELECT min(interval), max(interval), count(*) FROM province_price")
     assert days == [(end_of_day - 96, end_of_day + 95, 192)]

@@ -1,7 +1,6 @@
 """Listing trading in the hub's database: one log, real concurrent writers, idempotency, nothing altered unseen."""
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -19,22 +18,17 @@ from hub.market.listing.events import TakeListing, decode_event
 from hub.market.listing.outcomes import DealMade, RefusalReason, Refused
 from hub.store.counters import read_counters
 from hub.store.engine import open_engine
-from hub.store.listing import SequenceTakenError, append_record, read_records
+from hub.store.event_log import SequenceTakenError
+from hub.store.listing import append_record, read_records
 from hub.store.quarantine import refusal_counts
-from hub.usecases.listing_session import ListingLogError, LoadedMarket, read_on, submit_event
+from hub.usecases.event_log import EventLogError
+from hub.usecases.listing_session import LoadedMarket, read_on, submit_event
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "market"
 KWH, MWH = 1000, 1_000_000
 COUNTY_TIME = timezone(timedelta(hours=8))
 TRADING = datetime(2026, 3, 9, 9, 30, tzinfo=COUNTY_TIME)
 EMPTY = LoadedMarket("county")
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    opened = open_engine(database_url)
-    yield opened
-    opened.dispose()
 
 
 @pytest.fixture
@@ -148,7 +142,7 @@ def test_an_altered_log_is_not_traded_on(migrated_sqlite_url: str) -> None:
         session.execute(text("DROP TRIGGER listing_event_no_update"))
         session.execute(text("UPDATE listing_event SET event = replace(event, 'ret', 'gen')"))
         session.commit()
-    with pytest.raises(ListingLogError, match="record 1 is not what was written"):
+    with pytest.raises(EventLogError, match="record 1 is not what was written"):
         submit_event(engine, EMPTY, take(2, 1), now=TRADING)
     after, _ = submit_event(engine, loaded, take(2, 1), now=TRADING)
     assert after.last is not None

@@ -14,9 +14,10 @@ from hub.market.order_batch import DirectOrders
 from hub.market.security import LimitCoverage
 from hub.market.trades import Party, TradeSide
 from hub.usecases import clear_interval as module
-from hub.usecases.clear_interval import Gate, GateRules, Outlook, clear_interval
+from hub.usecases.clear_interval import clear_interval
 from hub.usecases.run_gate import market_violations
 from hub.usecases.secure_day import secure_day
+from hub.usecases.secured_interval import Gate, GateRules, Outlook
 from hub.usecases.stage_times import Stage
 
 RULES = GateRules(0, 1_500_000, 1_000)
@@ -43,8 +44,8 @@ class Watched:
         self.asked.append(len(p_w))
         return self.security.check_states(p_w, q_var)
 
-    def tightened_limits(self, state, controllable_w):
-        return self.security.tightened_limits(state, controllable_w)
+    def __getattr__(self, name):
+        return getattr(self.security, name)
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from hub.store.engine import open_engine
 from hub.store.parameters import save_parameters
 from hub.store.registry import positions_of
 from hub.usecases.admit_readings import GatewayReadings, RegisterMemory, admit_readings
-from hub.usecases.clear_interval import ClearedInterval
 from hub.usecases.load_county import County, CountyModel
 from hub.usecases.measure_energy import EnergyMeasurement
 from hub.usecases.moment import Moment
@@ -27,6 +26,7 @@ from hub.usecases.open_accounts import open_accounts
 from hub.usecases.prepare_county import load_county
 from hub.usecases.record_prices import record_indicative_price
 from hub.usecases.run_gate import run_gate
+from hub.usecases.secured_interval import ClearedInterval
 from hub.usecases.submit_orders import GatewayOrders, OrderMemory, submit_orders
 
 SESSION_PARAMETERS = {
@@ -34,6 +34,17 @@ SESSION_PARAMETERS = {
     "price_cap_uyuan_per_kwh": 1_500_000,
     "price_tick_uyuan_per_kwh": 1_000,
     "lot_wh": 10,
+}
+
+GREEN_PARAMETERS = {"wh_per_certificate": 50_000, "validity_months": 24}
+"""A certificate of the toy county is of 50 kWh, so that its plants earn some within a few quarter-hours."""
+
+TIMETABLE_PARAMETERS = {
+    "order_gate_lead_intervals": 1,
+    "order_open_intervals": 4,
+    "exchange_gate_lead_intervals": 0,
+    "market_stage": 6,
+    "is_sub_market": 1,
 }
 
 HOSTING_PARAMETERS = {
@@ -106,6 +117,7 @@ class ToyMarket:
         *,
         intervals: int = 3,
         hosting: Mapping[str, int] | None = HOSTING_PARAMETERS,
+        timetable: Mapping[str, int] | None = TIMETABLE_PARAMETERS,
     ) -> None:
         self.toy = toy
         self.county = county
@@ -115,13 +127,19 @@ class ToyMarket:
         self.registry = load_county(self.engine, folder / "registry.json")
         with Session(self.engine) as session:
             open_accounts(session, self.registry)
-            save_parameters(
-                session,
-                kind="session",
-                version_id="session",
-                effective_from_interval=first_interval_of_day(toy.DAY),
-                values=SESSION_PARAMETERS,
-            )
+            for kind, values in (
+                ("session", SESSION_PARAMETERS),
+                ("green", GREEN_PARAMETERS),
+                ("timetable", timetable),
+            ):
+                if values is not None:
+                    save_parameters(
+                        session,
+                        kind=kind,
+                        version_id=kind,
+                        effective_from_interval=first_interval_of_day(toy.DAY),
+                        values=values,
+                    )
             if hosting is not None:
                 self.save_hosting(session, "hosting", toy.DAY, hosting)
             session.commit()
@@ -200,7 +218,7 @@ class ToyMarket:
         limits = {name: value for name, value in SESSION_PARAMETERS.items() if name != "lot_wh"}
         session_rules = SessionParameters(interval + 1, interval + 97, lot_wh=10, **limits)
         with Session(self.engine) as session:
-            memory = OrderMemory(session, self.registry, interval + 1)
+            memory = OrderMemory(session, self.registry, interval + 1, self.county.registry_on)
             outcomes = submit_orders(session, memory, messages, session_rules, moment)
             session.commit()
         return [outcome for decided in outcomes for outcome in decided]

@@ -114,7 +114,9 @@ def with_prices(
             basis[unit] = basis[above] + shadow[unit]
     found = exact.result
     columns = [np.array(column, np.int64) for column in (price, shadow, basis)]
-    binding_export, binding_import = found.binding_export.copy(), found.binding_import.copy()
+    # A cut edge was closed when its interval was cleared; what binds it is its own limit, if it carries that.
+    binding_export = np.where(exact.is_cut, supports.may_fall & (columns[1] < 0), found.binding_export)
+    binding_import = np.where(exact.is_cut, supports.may_rise & (columns[1] > 0), found.binding_import)
     binding_export[0], binding_import[0] = root < 0, root > 0
     for column in (*columns, binding_export, binding_import):
         column.setflags(write=False)

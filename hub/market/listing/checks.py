@@ -9,8 +9,9 @@ from hashlib import sha256
 
 import numpy as np
 
+from hub.market.event_log import check_log
 from hub.market.listing.admission import price_refusal
-from hub.market.listing.event_log import LogRecord, check_log, run
+from hub.market.listing.event_log import LogRecord, run
 from hub.market.listing.events import Event, LoadContract, ReverseDeal
 from hub.market.listing.market_state import Contract, Deal, Listing, Market, SessionState, Trader, holder_of
 from hub.market.listing.outcomes import Outcome, Refused, Repeated

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import msgspec
 
+from hub.market.event_log import Name
 from hub.market.listing.curves import Curve, Shares
 from hub.market.listing.products import ListingProduct
 from hub.market.listing.session_calendar import BusinessCalendar, Delivery, TradingWindow
@@ -20,7 +21,6 @@ from hub.market.registry.periods import Period
 ENERGY_WH_MAX = 10**15
 """1,000 TWh; with it every sum of one listing fits int64."""
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=80, pattern=r"^[^\s\x00-\x1f\x7f-\x9f]+$(?!\n)")]
 Text = Annotated[str, msgspec.Meta(max_length=2000)]
 EnergyWh = Annotated[int, msgspec.Meta(ge=-ENERGY_WH_MAX, le=ENERGY_WH_MAX)]
 Price = Annotated[int, msgspec.Meta(ge=-(10**9), le=10**9)]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import asdict
 
+from hub.market.event_log import GENESIS_SHA256
 from hub.market.listing.checks import holder_in_any_session
 from hub.market.listing.documents import (
     Announcement,
@@ -24,7 +25,7 @@ from hub.market.listing.documents import (
     RefusalCount,
     RefusalRow,
 )
-from hub.market.listing.event_log import GENESIS_SHA256, LogRecord
+from hub.market.listing.event_log import LogRecord
 from hub.market.listing.market_state import Deal, Listing, Market, SessionState
 from hub.market.listing.outcomes import RefusalReason, Refused
 from hub.market.listing.quota import interval_cap_wh, interval_use_wh, net_room_wh, turnover_room_wh

@@ -9,6 +9,7 @@ from datetime import date
 import msgspec
 
 from edge.contract.registry import SaleMode, SupplyMode, UnitKind, UserCategory
+from hub.market.event_log import Name
 from hub.market.registry.contracts import Contract
 from hub.market.registry.identities import LegalIdentity, Operator
 from hub.market.registry.participant_classes import (
@@ -25,7 +26,7 @@ from hub.market.registry.provincial_rules import RuleVersion
 class RegistryEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", forbid_unknown_fields=True):
     """What all events have; in a file the kind stands in the field `event`."""
 
-    event_id: str
+    event_id: Name
     recorded_on: date
 
 

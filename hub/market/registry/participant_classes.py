@@ -1,4 +1,4 @@
-"""The closed lists of the registry: participant classes, statuses, modes and products.
+"""The closed lists of the registry: participant classes, statuses and modes. Products: hub.market.listing.products.
 
 The four seller classes are those of the contract with the edge (requirements row 1); the utility's generation, wires,
 supply, agency purchase and its part as platform operator are classes of their own (row 4).

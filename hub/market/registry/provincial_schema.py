@@ -8,9 +8,10 @@ the format's reference; a new format has a new number in `format`.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -18,6 +19,7 @@ import msgspec
 from edge.contract.interval import INTERVALS_PER_DAY
 from hub.market.registry.contracts import Contract
 from hub.market.registry.identities import LegalIdentity, Operator
+from hub.market.registry.outcomes import Refusal, RefusedError
 from hub.market.registry.participant_classes import (
     ContractKind,
     OperatingMode,
@@ -127,6 +129,10 @@ class ProvincialDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     schedules: tuple[ScheduleRow, ...]
 
 
+DOCUMENTS: Mapping[str, object] = MappingProxyType({"provincial": ProvincialDocument})
+"""Name -> type, for `microbalance schema`."""
+
+
 def provincial_json_schema() -> dict[str, Any]:
     """Return the JSON Schema of the document."""
     return msgspec.json.schema(ProvincialDocument)
@@ -136,10 +142,13 @@ def export_of(register: Register, county: str, day: date, *, schedules: Sequence
     """Return what the county exports on the day: everyone with a status then, contracts that have not ended.
 
     A participant belongs to every county where it has meters; one without any (a retailer, an arm) to all.
+
+    :raises RefusedError: if there is no such unit, or it begins later
     """
     unit = county_of(register, county)
     mode = unit.operating_mode.on(day)
-    assert mode is not None, "a county has a mode from its first day"
+    if mode is None:
+        raise RefusedError(Refusal.UNKNOWN_UNIT, f"county {unit.unit_id} begins on {unit.from_day}, after {day}")
     meters = _meters_by_participant(register)
     records = []
     for name, participant in sorted(register.participants.items()):

@@ -1,7 +1,8 @@
 """The register of a day and the outcomes of its events as one document: what `microbalance registry` prints."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from types import MappingProxyType
 from typing import assert_never
 
 import msgspec
@@ -9,11 +10,14 @@ import msgspec
 from edge.contract.registry import SaleMode, SupplyMode, UnitKind
 from hub.market.registry.connection_queue import grade_of
 from hub.market.registry.election_periods import sale_on, supply_on
+from hub.market.registry.events import Event
 from hub.market.registry.identities import Operator
 from hub.market.registry.outcomes import Outcome, Recorded, Refused, Repeated, Waiting
 from hub.market.registry.participant_classes import OperatingMode, ParticipantClass, ParticipantStatus
 from hub.market.registry.provincial_rules import RuleNotSetError
 from hub.market.registry.register import Register, owner_of_meter, unit_of_meter
+
+OUTCOMES = ("recorded", "repeated", "waiting", "refused")
 
 
 class OutcomeRow(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -29,7 +33,7 @@ class OutcomeRow(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str | None = None
     what: str | None = None
     rule_versions: tuple[str, ...] = ()
-    consequences: tuple[dict[str, object], ...] = ()
+    consequences: tuple[dict[str, str | int], ...] = ()
 
 
 class UnitRow(msgspec.Struct, frozen=True):
@@ -84,12 +88,10 @@ class ElementRow(msgspec.Struct, frozen=True):
     grade: str
 
 
-class RegisterDocument(msgspec.Struct, frozen=True):
-    """The register on `as_of`, and what became of every event. counts: events by outcome."""
+class RegisterTables(msgspec.Struct, frozen=True):
+    """The register on `as_of`; tables by id, the waiting list in its order."""
 
     as_of: date
-    counts: dict[str, int]
-    outcomes: tuple[OutcomeRow, ...]
     rules: tuple[str, ...]
     units: tuple[UnitRow, ...]
     territory: tuple[tuple[str, str], ...]
@@ -101,17 +103,31 @@ class RegisterDocument(msgspec.Struct, frozen=True):
     contracts: tuple[str, ...]
 
 
+class RegisterDocument(RegisterTables, frozen=True):
+    """The register on `as_of`, and what became of every event. counts: events by outcome."""
+
+    counts: dict[str, int]
+    outcomes: tuple[OutcomeRow, ...]
+
+
+DOCUMENTS: Mapping[str, object] = MappingProxyType({"registry": Event, "registry-result": RegisterDocument})
+"""Name -> type, for `microbalance schema`: a line of the input, and the output."""
+
+
 def register_document(register: Register, outcomes: Sequence[Outcome], day: date) -> RegisterDocument:
-    """Return the register as of the day; tables by id, the waiting list in its order."""
-    rows = tuple(_outcome_row(number, outcome) for number, outcome in enumerate(outcomes, start=1))
-    counts = dict.fromkeys(("recorded", "repeated", "waiting", "refused"), 0)
+    """Return the register as of the day, and what became of every event."""
+    rows = tuple(outcome_row(number, outcome) for number, outcome in enumerate(outcomes, start=1))
+    counts = dict.fromkeys(OUTCOMES, 0)
     for row in rows:
         counts[row.outcome] += 1
+    return RegisterDocument(**msgspec.structs.asdict(register_tables(register, day)), counts=counts, outcomes=rows)
+
+
+def register_tables(register: Register, day: date) -> RegisterTables:
+    """Return the register as of the day."""
     open_projects = [one.application for one in register.projects.values() if one.period.holds(day)]
-    return RegisterDocument(
+    return RegisterTables(
         as_of=day,
-        counts=counts,
-        outcomes=rows,
         rules=tuple(sorted(name for name, version in register.rules.items() if version.period.holds(day))),
         units=tuple(
             UnitRow(name, unit.parent_id, unit.kind, unit.province, unit.operating_mode.on(day), unit.operator.on(day))
@@ -171,7 +187,8 @@ def _meter_rows(register: Register, day: date) -> tuple[MeterRow, ...]:
     return tuple(rows)
 
 
-def _outcome_row(number: int, outcome: Outcome) -> OutcomeRow:
+def outcome_row(number: int, outcome: Outcome) -> OutcomeRow:
+    """Return what became of an event as a row. number: its place in the file or log, from 1."""
     event = outcome.event
     name, kind = event.event_id, type(event).__name__
     match outcome:

@@ -25,36 +25,40 @@ from hub.settlement.bills.charges import (
     market_energy,
 )
 from hub.settlement.bills.checks import check_bill
+from hub.settlement.bills.class_month import ClassMonth, UserClass
 from hub.settlement.bills.composition import Correction, compose_bill
 from hub.settlement.bills.quantity_text import quantity_from_text
 from hub.settlement.money import MoneyTextError
 from hub.settlement.prices import ParameterError
 from hub.settlement.provinces import shipped_library
-from hub.settlement.provinces.catalogue import ProvincialParameter
 from hub.settlement.provinces.keys import Component, PeriodKind, TariffType
-from hub.settlement.provinces.library import Library, Loaded
+from hub.settlement.provinces.library import Library
 from hub.settlement.rule_lines import QuantityUnit, RuleLine
 from hub.settlement.tariffs.basic_charge import BasicChargeError, BasicChargeMode, CapacityPeriod, allowed_tariff_types
-from hub.settlement.tariffs.basic_charge_rules import load_rebate, load_thresholds
-from hub.settlement.tariffs.price_table import PriceTable, load_price_table
-from hub.settlement.tariffs.tou_calendar import TariffUser, book_of_library, day_periods
+from hub.settlement.tariffs.price_table import PriceTable
 from hub.settlement.tariffs.tou_prices import TouPriceError
-from hub.settlement.tariffs.tou_supply import SupplyPeriod, pricing_rule, supply_mode_on
-from hub.settlement.tariffs.user_price import PAYEE, pays_system_operation
+from hub.settlement.tariffs.tou_supply import SupplyPeriod, supply_mode_on
+from hub.settlement.tariffs.user_price import PAYEE
 
 _TRADED = (SupplyMode.DIRECT, SupplyMode.RETAIL)
 
 
 @dataclass(frozen=True)
 class _Month:
-    """A case with what its texts say. energy: by kind, Wh; table: None where the five components are not charged."""
+    """A case with what its texts say and what the library says of its class. energy: by kind, Wh."""
 
     case: BillCase
-    library: Library
-    mode: SupplyMode
+    prices: ClassMonth
     energy_by_kind_wh: Mapping[PeriodKind, int]
     capacities: tuple[CapacityPeriod, ...]
-    table: PriceTable | None
+
+    @property
+    def table(self) -> PriceTable | None:
+        return self.prices.table
+
+    @property
+    def mode(self) -> SupplyMode:
+        return self.prices.of.supply_mode
 
     @property
     def energy_wh(self) -> int:
@@ -63,19 +67,31 @@ class _Month:
     @property
     def account_of(self) -> Mapping[Component, str]:
         """Return the account of each component's payee (row 94)."""
-        own = {component: payee.value for component, payee in PAYEE.items()}
-        loss_fund = SYSTEM_ACCOUNT_NAMES[SystemAccount.LOSS_FUND]
-        return own | {Component.ENERGY: self.case.supplier, Component.LOSS: loss_fund}
+        return accounts_of_components(self.case.supplier)
 
 
-def bill_of_case(case: BillCase, *, previous: Bill | None = None, library: Library | None = None) -> Bill:
+def accounts_of_components(supplier: str) -> Mapping[Component, str]:
+    """Return whom each component is paid to, energy to the supplier (row 94)."""
+    own = {component: payee.value for component, payee in PAYEE.items()}
+    loss_fund = SYSTEM_ACCOUNT_NAMES[SystemAccount.LOSS_FUND]
+    return own | {Component.ENERGY: supplier, Component.LOSS: loss_fund}
+
+
+def bill_of_case(
+    case: BillCase,
+    *,
+    previous: Bill | None = None,
+    library: Library | None = None,
+    prices: ClassMonth | None = None,
+) -> Bill:
     """Return the bill of a case; with the previous bill, also why it changed.
 
     :param library: what prices are looked up in, for many bills at once; None: the shipped profiles and the case's own
+    :param prices: what was looked up before for the case's class and month; it goes before the library
     :raises BillError: if something is missing, overlaps or is out of range: row, date and what to load
     """
     try:
-        bill = _bill_of_month(_month_of(case, library or _library_of(case)))
+        bill = _bill_of_month(_month_of(case, library, prices))
         if previous is None:
             return bill
         restated = _energy_of(case, case.energy_under_previous_calendar) or None
@@ -84,11 +100,12 @@ def bill_of_case(case: BillCase, *, previous: Bill | None = None, library: Libra
         raise BillError(f"bill {case.bill_id}: {error}") from None
 
 
-def _library_of(case: BillCase) -> Library:
-    return shipped_library(case.documents, confirmed=frozenset(case.confirmed))
+def class_of_case(case: BillCase) -> UserClass:
+    """Return the class of the case's user, by which its prices are looked up.
 
-
-def _month_of(case: BillCase, library: Library) -> _Month:
+    :raises BillError: if the supply mode changes within the month
+    :raises hub.settlement.prices.ParameterError: if supply modes overlap or none holds
+    """
     if case.month.day != 1:
         raise BillError(f"row 99 on {case.month}: a bill's month is named by its first day; load that day")
     last = next_month(case.month) - timedelta(days=1)
@@ -96,34 +113,37 @@ def _month_of(case: BillCase, library: Library) -> _Month:
     mode = supply_mode_on(supply, case.month, metering_point=case.metering_point)
     if supply_mode_on(supply, last, metering_point=case.metering_point) is not mode:
         raise BillError(f"row 2 on {last}: the supply mode changes within the month; load one case for each part")
-    capacities = tuple(
+    capacity_va = max((one.capacity_va for one in _capacities_of(case)), default=0)
+    return UserClass(
+        province=case.province,
+        category=case.category,
+        voltage_class=case.voltage_class,
+        tariff_type=case.tariff_type,
+        user_class=case.user_class,
+        capacity_va=capacity_va,
+        supply_mode=mode,
+    )
+
+
+def _month_of(case: BillCase, library: Library | None, prices: ClassMonth | None) -> _Month:
+    of = class_of_case(case)
+    if prices is None:
+        held = library or shipped_library(case.documents, confirmed=frozenset(case.confirmed))
+        prices = ClassMonth(held, case.month, of)
+    assert prices.month == case.month
+    assert replace(prices.of, capacity_va=of.capacity_va) == of, "prices are those of the case's class"
+    _ = prices.table  # a month without its table is refused before anything else
+    return _Month(case, prices, _energy_of(case, case.energy), _capacities_of(case))
+
+
+def _capacities_of(case: BillCase) -> tuple[CapacityPeriod, ...]:
+    return tuple(
         CapacityPeriod(
             quantity_from_text(one.quantity, one.unit, QuantityUnit.VOLT_AMPERE),
             Period(one.from_day or case.month, one.until_day or next_month(case.month)),
         )
         for one in case.capacities
     )
-    table = None
-    if pays_system_operation(case.category):
-        tables = [
-            load_price_table(
-                library,
-                province=case.province,
-                day=day,
-                voltage_class=case.voltage_class,
-                tariff_type=case.tariff_type,
-            )
-            for day in (case.month, last)
-        ]
-        table = tables[0]
-        if _versions(tables[0]) != _versions(tables[1]):
-            raise BillError(f"row 165 on {last}: prices change within the month; load one case for each part")
-    return _Month(case, library, mode, _energy_of(case, case.energy), capacities, table)
-
-
-def _versions(table: PriceTable) -> list[str]:
-    loaded = [*table.component.values(), *table.published.values(), table.capacity_price, table.demand_price]
-    return [one.version_id for one in loaded if one is not None]
 
 
 def _energy_of(case: BillCase, rows: Sequence[EnergyRow]) -> dict[PeriodKind, int]:
@@ -197,28 +217,14 @@ def _head(month: _Month, calendar_versions: tuple[str, ...]) -> BillHead:
 
 def _calendar_versions(month: _Month) -> tuple[str, ...]:
     """Return the calendars and overlays of the month's days; energy in a period that they do not have is refused."""
-    case = month.case
-    if month.table is None:
-        return ()
-    capacity_va = max((one.capacity_va for one in month.capacities), default=0)
-    user = TariffUser(case.voltage_class, case.tariff_type, case.user_class, capacity_va)
-    book = book_of_library(month.library, case.province)
-    versions: dict[str, None] = {}
-    kinds_of_month: set[int] = set()
-    day = case.month
-    while day < next_month(case.month):
-        periods = day_periods(book, user, day)
-        versions |= dict.fromkeys(periods.version_ids)
-        kinds_of_month.update(periods.kinds.tolist())
-        day += timedelta(days=1)
+    versions, kinds = month.prices.calendar_versions, month.prices.kinds_of_month
     for kind, energy in month.energy_by_kind_wh.items():
-        if energy and kind not in kinds_of_month:
-            names = ", ".join(versions)
+        if month.table is not None and energy and kind not in kinds:
             raise BillError(
-                f"row 65 on {case.month:%Y-%m}: {names} has no {kind.name}, which has {energy} Wh; "
+                f"row 65 on {month.case.month:%Y-%m}: {', '.join(versions)} has no {kind.name}, which has {energy} Wh; "
                 "load the energy by the calendar in force"
             )
-    return tuple(versions)
+    return versions
 
 
 def _energy_charges(month: _Month) -> ChargedEnergy:
@@ -230,7 +236,7 @@ def _energy_charges(month: _Month) -> ChargedEnergy:
             "load one supply mode at a time"
         )
     if month.table is None:
-        price = month.library.value(ProvincialParameter.GUARANTEED_PRICE, province=case.province, day=case.month)
+        price = month.prices.guaranteed_price
         return guaranteed_energy(price, month.energy_by_kind_wh, payer=case.user_id, payee=case.supplier)
     if not is_traded:
         return agency_energy(month.table, month.energy_by_kind_wh, payer=case.user_id, account_of=month.account_of)
@@ -239,12 +245,11 @@ def _energy_charges(month: _Month) -> ChargedEnergy:
             f"row 94 on {case.month}: no energy price of {case.metering_point}, supplied by {month.mode.value}; "
             "load the settled energy of its contract or package"
         )
-    rule = pricing_rule(month.library, province=case.province, day=case.month, supply_mode=month.mode)
     return market_energy(
         month.table,
         month.energy_by_kind_wh,
         [_charge(case, one).line for one in case.market_energy],
-        curve=rule.curve,
+        curve=month.prices.curve,
         payer=case.user_id,
         account_of=month.account_of,
     )
@@ -261,8 +266,7 @@ def _basic_charge(month: _Month) -> list[BillCharge]:
     if case.election is None or not month.capacities:
         raise BillError(f"row 101 on {case.month}: no election or capacity of {case.metering_point}; load {wanted}")
     capacity_va = max(one.capacity_va for one in month.capacities)
-    thresholds = load_thresholds(month.library, province=case.province, day=case.month)
-    if case.tariff_type not in allowed_tariff_types(capacity_va, thresholds):
+    if case.tariff_type not in allowed_tariff_types(capacity_va, month.prices.thresholds):
         raise BillError(
             f"row 101 on {case.month}: {capacity_va} VA has no {case.tariff_type.value} tariff; load its tariff type"
         )
@@ -276,7 +280,7 @@ def _basic_charge(month: _Month) -> list[BillCharge]:
         demand_w=quantity_from_text(case.demand.quantity, case.demand.unit, QuantityUnit.WATT),
         energy_wh=month.energy_wh,
         capacity_va=capacity_va,
-        rebate=load_rebate(month.library, province=case.province, day=case.month),
+        rebate=month.prices.rebate,
         payer=case.user_id,
         payee=payee,
     )
@@ -317,19 +321,5 @@ def _prices(month: _Month, postings: Sequence[RuleLine]) -> list[PriceSource]:
     rows += [side for one in case.corrections for side in (one.reversed_charge, one.restated_charge)]
     given = {source.version_id: source for row in rows for source in row.prices}
     wanted = {version for one in postings for version in one.price_versions} - given.keys()
-    loaded = [one for versions in month.library.series.values() for one in versions]
-    return [*given.values(), *(_source(one) for one in loaded if one.version_id in wanted)]
-
-
-def _source(loaded: Loaded) -> PriceSource:
-    return PriceSource(
-        loaded.version_id,
-        loaded.parameter.value,
-        loaded.text,
-        loaded.document,
-        loaded.source,
-        loaded.mark.value,
-        tuple(value for _, value in loaded.keys),
-        loaded.effective_from,
-        loaded.effective_to,
-    )
+    sources = month.prices.sources
+    return [*given.values(), *(sources[version] for version in sorted(wanted) if version in sources)]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
+from functools import cached_property
 from types import MappingProxyType
 
 from hub.settlement.provinces.catalogue import CATALOGUE, ProvincialParameter
@@ -79,6 +80,16 @@ class PriceTable:
     published: Mapping[PeriodKind, Loaded]
     publishes_periods: bool
 
+    @cached_property
+    def found_prices(self) -> dict[PeriodKind, "PeriodPrice"]:
+        """Return what `period_price` has found so far: many bills are charged by one table."""
+        return {}
+
+    @cached_property
+    def found_components(self) -> dict[PeriodKind, ComponentPrices]:
+        """Return what `period_components` has found so far."""
+        return {}
+
     @property
     def prices(self) -> ComponentPrices:
         """Return the five components, micro-yuan/kWh."""
@@ -142,6 +153,12 @@ def period_price(table: PriceTable, kind: PeriodKind) -> PeriodPrice:
 
     :raises LibraryError: if neither can be had, with what to load (rows 66, 67, 165)
     """
+    if kind not in table.found_prices:
+        table.found_prices[kind] = _period_price(table, kind)
+    return table.found_prices[kind]
+
+
+def _period_price(table: PriceTable, kind: PeriodKind) -> PeriodPrice:
     published, factor, floating = table.published.get(kind), table.factors.get(kind), table.floating
     by_factor = None
     if factor is not None and floating is not None:
@@ -175,6 +192,12 @@ def period_components(table: PriceTable, kind: PeriodKind) -> ComponentPrices:
 
     :raises LibraryError: as `period_price` does
     """
+    if kind not in table.found_components:
+        table.found_components[kind] = _period_components(table, kind)
+    return table.found_components[kind]
+
+
+def _period_components(table: PriceTable, kind: PeriodKind) -> ComponentPrices:
     price, flat = period_price(table, kind), table.prices.by_component()
     factor, floating = table.factors.get(kind), table.floating
     mask = Component(0) if factor is None or floating is None else Component(floating.value)

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from hub.market.event_log import check_log, record_of
 from hub.market.listing.agency_purchase import (
     AgencyRules,
     agency_price_uyuan_per_kwh,
@@ -29,7 +30,7 @@ from hub.market.listing.cross_province import (
     settlement_factor_ppm,
 )
 from hub.market.listing.curves import Shares, decompose
-from hub.market.listing.event_log import check_log, record_of, run
+from hub.market.listing.event_log import run
 from hub.market.listing.events import decode_event, encode_event
 from hub.market.listing.joint_storage import demand_response_nano_yuan, joint_net_wh
 from hub.market.listing.listing_step import step

@@ -1,4 +1,4 @@
-"""The benchmark `settlement`: the money of one county interval.
+"""The benchmark `settlement-interval`: the money of one county interval.
 
 What settle_interval does besides multiplying and adding (legs, a second computation of every account, laws, the hash of
 its inputs) is measured against the least that any settlement must do: one numpy pass over the same transfers. The other

@@ -1,0 +1,106 @@
+"""Who calls: by the key that a request bears, or, where no keys are set, the operator on this machine itself.
+
+A key is given as `Authorization: Bearer KEY`; the hub keeps its SHA-256 alone. Once a key is set, a request without one
+is nobody's, also from this machine: behind a proxy every request comes from there. A page of another site may make a
+browser send a request to this machine, so what changes something is refused if a browser says that it comes from there.
+"""
+
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+from http import HTTPStatus
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import msgspec
+from fastapi import Depends, Request
+
+from hub.api.context import Caller, Context
+from hub.api.problems import ProblemError
+from hub.market.registry.access import Resource, Role, may_read
+from hub.settings import SettingsError
+
+LOCAL_OPERATOR = Caller("operator", Role.OPERATOR)
+_BEARER = re.compile(r"[Bb]earer ([A-Za-z0-9._~+/-]{20,200}=*)")
+
+
+class AccessKeysError(SettingsError):
+    """The file of keys cannot be used; the message is one line."""
+
+
+class _Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One line of the file of keys. key_sha256: of the key, 64 hexadecimal digits."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
+    key_sha256: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+    role: Role
+    participant_id: str | None = None
+
+
+def read_access_keys(path: Path) -> Mapping[str, Caller]:
+    """Return the callers in the file by the SHA-256 of their keys; none if there is no file.
+
+    :raises AccessKeysError: if the file is no list of keys
+    """
+    try:
+        keys = msgspec.json.decode(path.read_bytes(), type=list[_Key])
+    except FileNotFoundError:
+        return {}
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise AccessKeysError(f"{path}: {' '.join(str(error).split())}") from None
+    return {key.key_sha256: Caller(key.name, key.role, key.participant_id) for key in keys}
+
+
+def get_caller(request: Request, context: Context) -> Caller:
+    """Return who calls.
+
+    :raises ProblemError: 401 if nobody that this hub knows does
+    """
+    given = _BEARER.fullmatch(request.headers.get("authorization", ""))
+    if given is not None:
+        found = context.access_keys.get(sha256(given.group(1).encode()).hexdigest())
+        if found is not None:
+            return found
+    elif not context.access_keys and "authorization" not in request.headers and _is_local(request):
+        return LOCAL_OPERATOR
+    raise ProblemError(
+        HTTPStatus.UNAUTHORIZED, "no-key", "give a key as `Authorization: Bearer KEY`", {"WWW-Authenticate": "Bearer"}
+    )
+
+
+KnownCaller = Annotated[Caller, Depends(get_caller)]
+
+
+def get_operator(request: Request, caller: KnownCaller) -> Caller:
+    """Return who calls, who may change something.
+
+    :raises ProblemError: 403 if it is no operator, or a browser sends it for a page of another site
+    """
+    origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site", "same-origin")
+    is_foreign = origin is not None and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower()
+    if is_foreign or site not in {"same-origin", "none"}:
+        raise ProblemError(HTTPStatus.FORBIDDEN, "cross-site", "a page of another site may change nothing here")
+    if caller.role is not Role.OPERATOR:
+        raise ProblemError(HTTPStatus.FORBIDDEN, "not-allowed", f"{caller.role.value} may change nothing here")
+    return caller
+
+
+Operator = Annotated[Caller, Depends(get_operator)]
+
+
+def refuse_unreadable(caller: Caller, resource: Resource) -> None:
+    """Refuse a caller whose role may not read the resource.
+
+    :raises ProblemError: 403 if it may not
+    """
+    if not may_read(caller.role, resource):
+        raise ProblemError(HTTPStatus.FORBIDDEN, "not-allowed", f"{caller.role.value} may not read {resource.value}")
+
+
+def _is_local(request: Request) -> bool:
+    try:
+        return request.client is not None and ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False

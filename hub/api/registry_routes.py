@@ -1,0 +1,235 @@
+"""Routes of the registry: the register of a day, its log of events, a new event, the provincial document."""
+
+from datetime import date
+from http import HTTPStatus
+from typing import Annotated, Any, assert_never
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+from sqlalchemy.exc import OperationalError
+from sqlmodel import Session
+
+from edge.contract.interval import day_of_interval, interval_from_utc_s
+from edge.contract.registry import UnitKind
+from hub.api.callers import KnownCaller, Operator, refuse_unreadable
+from hub.api.conditional import JSON
+from hub.api.context import ApiContext, Context, ReadSession
+from hub.api.json_schema import inlined_schema, json_answer
+from hub.api.paging import CursorText, Limit, decode_cursor, page_of
+from hub.api.problems import MEDIA_TYPE, RESPONSES, Problem, ProblemError, unknown
+from hub.market.registry.access import Resource
+from hub.market.registry.event_log import RegistryRecord
+from hub.market.registry.events import Event
+from hub.market.registry.outcomes import Refusal, RefusedError
+from hub.market.registry.provincial_schema import ProvincialDocument, document_from_export, export_of
+from hub.market.registry.register import Register
+from hub.market.registry.register_document import OutcomeRow, RegisterTables
+from hub.market.registry.register_view import register_view
+from hub.store.registry import county_of
+from hub.store.registry_events import read_registry_records
+from hub.usecases.event_log import EventLogError
+from hub.usecases.registry_event import AnsweredAgain, Appended, IdTaken, LoadedRegister, submit_event
+
+router = APIRouter(tags=["registry"], responses=RESPONSES)
+
+BODY_BYTES_MAX = 1 << 20
+_REFUSED: dict[str, Any] = {"model": Problem, "content": {MEDIA_TYPE: {}}}
+_NOBODY: dict[int | str, dict[str, Any]] = {401: _REFUSED | {"description": "Nobody that this hub knows."}}
+_READERS_ONLY = _NOBODY | {403: _REFUSED | {"description": "The caller may not read the register."}}
+
+Day = Annotated[date | None, Query(description="County day (UTC+8); today by the hub's time if left out.")]
+
+
+class RegisterOfDay(RegisterTables, frozen=True):
+    """The register of a county on a day, as far as the caller may see it.
+
+    sequence: of the last event that it rests on, 0 if there is none: then no log says who takes part and how.
+    """
+
+    county: str
+    sequence: int
+
+
+class LoggedEvent(msgspec.Struct, frozen=True):
+    """One record of the log. sha256: of the record on top of the one before; all is needed to check it."""
+
+    sequence: int
+    event: Event
+    actor: str
+    taken_utc_s: int
+    outcome: OutcomeRow
+    sha256: str
+
+
+class LoggedEvents(msgspec.Struct, frozen=True):
+    """One page of the log. next_cursor: give it as `cursor` for the next page; null on the last page."""
+
+    items: tuple[LoggedEvent, ...]
+    next_cursor: str | None
+
+
+@router.get(
+    "/registry",
+    response_class=Response,
+    responses=_NOBODY | {200: json_answer(RegisterOfDay, "The register of the day.")},
+)
+def get_register(context: Context, session: ReadSession, caller: KnownCaller, day: Day = None) -> Response:
+    """Return who takes part on a day and in which modes, from all events so far; a participant sees its own."""
+    loaded = _loaded(context, session)
+    tables = register_view(loaded.register, day or _today(context), caller.role, caller.participant_id)
+    fields = msgspec.structs.asdict(tables)
+    return _answer(RegisterOfDay(**fields, county=loaded.county, sequence=loaded.sequence))
+
+
+@router.get(
+    "/registry/events",
+    response_class=Response,
+    responses=_READERS_ONLY | {200: json_answer(LoggedEvents, "One page of the log.")},
+)
+def list_registry_events(
+    session: ReadSession, caller: KnownCaller, cursor: CursorText = None, limit: Limit = 200
+) -> Response:
+    """List the events of the registry in their order, refused ones with their reason, chained by hash."""
+    refuse_unreadable(caller, Resource.REGISTER)
+    county = _county(session)
+    scope = f"registry-events/{county}"
+    key = decode_cursor(cursor, scope, int)
+    rows = read_registry_records(session, county, after_sequence=int(key[0]) if key else 0, limit=limit + 1)
+    items, next_cursor = page_of(rows, limit, scope, lambda record: (record.sequence,))
+    return _answer(LoggedEvents(tuple(_logged(record) for record in items), next_cursor))
+
+
+async def get_event(request: Request) -> Event:
+    """Return the event in the body; `recorded_on` may be left out, as the hub sets it.
+
+    :raises ProblemError: if the body is too large, not JSON or no event
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+        raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "no-json", f"an event is sent as {JSON}")
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > BODY_BYTES_MAX:
+            what = f"an event has at most {BODY_BYTES_MAX} bytes"
+            raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", what)
+    try:
+        fields = msgspec.json.decode(bytes(body), type=dict[str, Any])
+        event: Event = msgspec.convert({"recorded_on": date.min.isoformat()} | fields, Event)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        detail = " ".join(str(error).split())
+        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-event", detail) from None
+    return event
+
+
+@router.post(
+    "/registry/events",
+    response_class=Response,
+    status_code=HTTPStatus.CREATED,
+    responses=_NOBODY
+    | {
+        200: json_answer(LoggedEvent, "The same event stands already; this is what it led to."),
+        201: json_answer(LoggedEvent, "The event stands, or waits."),
+        403: _REFUSED | {"description": "The caller is no operator."},
+        409: _REFUSED | {"description": "Another event stands under the id, or the registry refuses this one."},
+        413: _REFUSED | {"description": "The event is too large."},
+        415: _REFUSED | {"description": "The event is not sent as JSON."},
+        503: _REFUSED | {"description": "Nothing can be written now."},
+    },
+    openapi_extra={"requestBody": {"required": True, "content": {JSON: {"schema": inlined_schema(Event)}}}},
+)
+def post_registry_event(
+    context: Context, session: ReadSession, caller: Operator, event: Annotated[Event, Depends(get_event)]
+) -> Response:
+    """Take an event into the registry. Its id is the idempotency key; the hub sets the day on which it is recorded."""
+    if context.writer is None:
+        raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "read-only", "this hub takes in no events")
+    loaded = _loaded(context, session)
+    try:
+        _, submission = submit_event(context.writer, loaded, event, actor=caller.name, now=context.now_utc_s)
+    except EventLogError as error:
+        raise _broken_log(error) from None
+    except OperationalError:
+        # The hub's jobs hold the database: SQLite has one writer at a time.
+        what = "the database is busy; send the same event again"
+        raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "busy", what, {"Retry-After": "5"}) from None
+    match submission:
+        case Appended(record):
+            return _stands(record, HTTPStatus.CREATED)
+        case AnsweredAgain(record):
+            return _stands(record, HTTPStatus.OK)
+        case IdTaken(record):
+            what = f"another event stands under the id {event.event_id}, as record {record.sequence}"
+            raise ProblemError(HTTPStatus.CONFLICT, f"registry-{Refusal.CONFLICT.value}", what)
+    assert_never(submission)
+
+
+@router.get(
+    "/registry/provincial",
+    response_class=Response,
+    responses=_READERS_ONLY | {200: json_answer(ProvincialDocument, "The provincial document.")},
+)
+def get_provincial(
+    context: Context,
+    session: ReadSession,
+    caller: KnownCaller,
+    day: Day = None,
+    county: Annotated[str, Query(max_length=100, description="Id of a county; may be left out if there is one.")] = "",
+) -> Response:
+    """Return a county's participants and contracts in the format that every layer reads (row 20)."""
+    refuse_unreadable(caller, Resource.REGISTER)
+    register = _loaded(context, session).register
+    try:
+        export = export_of(register, county or _only_county(register), day or _today(context))
+    except RefusedError as error:
+        raise unknown("county", error.what) from None
+    return _answer(document_from_export(export))
+
+
+def _loaded(context: ApiContext, session: Session) -> LoadedRegister:
+    try:
+        return context.registers.read(session, _county(session))
+    except EventLogError as error:
+        raise _broken_log(error) from None
+
+
+def _broken_log(error: EventLogError) -> ProblemError:
+    return ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, "registry-log", f"the registry cannot be read: {error}")
+
+
+def _county(session: Session) -> str:
+    known = county_of(session)
+    if known is None:
+        raise unknown("county", "this hub is not prepared for a county")
+    return known[0]
+
+
+def _only_county(register: Register) -> str:
+    counties = [name for name, unit in register.units.items() if unit.kind is UnitKind.COUNTY]
+    if len(counties) != 1:
+        raise unknown("county", f"the registry holds {len(counties)} counties; say which")
+    return counties[0]
+
+
+def _today(context: ApiContext) -> date:
+    return day_of_interval(interval_from_utc_s(context.now_utc_s()))
+
+
+def _stands(record: RegistryRecord, status: HTTPStatus) -> Response:
+    """Return the answer to an event that stands or waits.
+
+    :raises ProblemError: if it was refused
+    """
+    outcome = record.outcomes
+    if outcome.outcome == "refused":
+        raise ProblemError(HTTPStatus.CONFLICT, f"registry-{outcome.reason}", f"{outcome.what}")
+    return _answer(_logged(record), status)
+
+
+def _logged(record: RegistryRecord) -> LoggedEvent:
+    taken = record.event
+    return LoggedEvent(record.sequence, taken.event, taken.actor, taken.taken_utc_s, record.outcomes, record.sha256)
+
+
+def _answer(document: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    return Response(msgspec.json.encode(document), status_code=status, media_type=JSON)
