@@ -1,5 +1,6 @@
-/* The first iterations in single precision, compiled once for each instruction set: half the memory and twice as many
- * scenarios in a register. They only bring the voltages near; what is found is found in double precision after them.
+/* Iterations in single precision, compiled once for each instruction set: half the memory and twice as many scenarios in
+ * a register. The first only bring the voltages near; one in double precision follows; and where its step is small, the
+ * next steps are found in single precision again, to some six digits of what is small itself.
  *
  * Currents are kept where the voltages were, and beside them only what arrives from others than the node before.
  */
@@ -22,7 +23,7 @@ typedef struct {
 } first_state;
 
 typedef struct {
-    first_state *state, *gathered;
+    first_state *state, *gathered, *step;
     first_factor_of_node *node;
     first_profile_entry *entry;
     float *factor;
@@ -36,8 +37,14 @@ ALWAYS void VARIANT(narrow)(first_lanes *x, int h, lanes value) {
     ((first_half *)x)[h] = __builtin_convertvector(value, first_half);
 }
 
+/* The larger of each. */
+ALWAYS first_lanes VARIANT(larger_first)(first_lanes a, first_lanes b) {
+    first_mask of_a = (first_mask)(a > b);
+    return (first_lanes)(((first_mask)a & of_a) | ((first_mask)b & ~of_a));
+}
+
 static void VARIANT(close_first)(VARIANT(first_sweeps) * w) {
-    free(w->state), free(w->gathered), free(w->node), free(w->entry), free(w->factor);
+    free(w->state), free(w->gathered), free(w->step), free(w->node), free(w->entry), free(w->factor);
 }
 
 /* Copies factors and profiles in single precision. stop: scenarios of the profiles; pr: NULL for none. */
@@ -47,10 +54,11 @@ static int VARIANT(open_first)(VARIANT(first_sweeps) * w, const factors *f, cons
     *w = (VARIANT(first_sweeps)){0};
     w->state = block_memory(n, sizeof *w->state);
     w->gathered = block_memory(n, sizeof *w->gathered);
+    w->step = block_memory(n, sizeof *w->step);
     w->node = block_memory(n, sizeof *w->node);
     w->entry = block_memory(n_entries, sizeof *w->entry);
     w->factor = block_memory(n_factors, sizeof *w->factor);
-    if (!w->state || !w->gathered || !w->node || !w->entry || !w->factor) return -1;
+    if (!w->state || !w->gathered || !w->step || !w->node || !w->entry || !w->factor) return -1;
     memset(w->gathered, 0, n * sizeof *w->gathered);
     for (size_t j = 0; j < n; j++) {
         const factor_of_node *of = f->node + j;
@@ -85,12 +93,12 @@ ALWAYS void VARIANT(first_power_at)(const VARIANT(first_sweeps) * w, const power
     }
 }
 
-/* As sweep_up. */
+/* As sweep_up, of the currents or, if of_step, of how they change with a step; what goes up is left in state or step. */
 ALWAYS void VARIANT(first_sweep_up)(const VARIANT(first_sweeps) * w, const factors *f, const power_source *source,
-                                    int kind) {
+                                    int kind, int of_step) {
     const first_lanes zero = {0}, one = zero + 1.0f;
     const first_factor_of_node *restrict node = w->node;
-    first_state *restrict state = w->state, *restrict gathered = w->gathered;
+    first_state *restrict state = w->state, *restrict gathered = w->gathered, *restrict step = w->step;
     const power_source here = *source;
     const VARIANT(first_sweeps) sweeps = *w;
     const int64_t n = f->n;
@@ -102,11 +110,18 @@ ALWAYS void VARIANT(first_sweep_up)(const VARIANT(first_sweeps) * w, const facto
         VARIANT(first_power_at)(&sweeps, &here, kind, j, &p, &q);
         first_lanes sr = p * inverse, sm = q * inverse;
         first_lanes ir = sr * vr + sm * vm, im = sr * vm - sm * vr;
+        if (of_step) {
+            /* I = conj(S / V), so dI = -I conj(dV / V). */
+            first_lanes er = step[j].r, em = step[j].m;
+            first_lanes tr = (er * vr + em * vm) * inverse, tm = (em * vr - er * vm) * inverse;
+            first_lanes dr = -(ir * tr + im * tm), dm = ir * tm - im * tr;
+            ir = dr, im = dm;
+        }
         if (role & GATHERS) {
             ir += gathered[j].r, im += gathered[j].m;
             gathered[j] = (first_state){zero, zero};
         }
-        if (role & FED) ir += (float)f->c_r[j], im += (float)f->c_m[j];
+        if (!of_step && role & FED) ir += (float)f->c_r[j], im += (float)f->c_m[j];
         if (role & FROM_BEFORE) {
             const float lr = node[j - 1].l_r, lm = node[j - 1].l_m;
             first_lanes before_r = xr, before_m = xm;
@@ -115,7 +130,8 @@ ALWAYS void VARIANT(first_sweep_up)(const VARIANT(first_sweeps) * w, const facto
         } else {
             xr = ir, xm = im;
         }
-        state[j] = (first_state){xr, xm};
+        if (of_step) step[j] = (first_state){xr, xm};
+        else state[j] = (first_state){xr, xm};
         if (role & PASSES_ELSEWHERE)
             do {
                 first_state *to = gathered + link->other;
@@ -127,10 +143,12 @@ ALWAYS void VARIANT(first_sweep_up)(const VARIANT(first_sweeps) * w, const facto
     }
 }
 
-/* As sweep_down, without a step. */
-ALWAYS void VARIANT(first_sweep_down)(const VARIANT(first_sweeps) * w, const factors *f) {
+/* As sweep_down. of: the state, or the step; then exact takes it in its active lanes, and within says where it was small. */
+ALWAYS void VARIANT(first_sweep_down)(const VARIANT(first_sweeps) * w, const factors *f, first_state *restrict state,
+                                      node_state *restrict exact, const lane_mask *active, double tolerance2,
+                                      lane_mask *within) {
     const first_factor_of_node *restrict node = w->node;
-    first_state *restrict state = w->state;
+    first_lanes largest2 = {0};
     const factor_link *link = f->down;
     first_lanes vr = {0}, vm = {0};
     for (int64_t j = f->n - 1; j >= 0; j--) {
@@ -156,7 +174,26 @@ ALWAYS void VARIANT(first_sweep_down)(const VARIANT(first_sweeps) * w, const fac
             vr = yr, vm = ym;
         }
         state[j] = (first_state){vr, vm};
+        if (!exact) continue;
+        first_lanes step2 = vr * vr + vm * vm;
+        largest2 = VARIANT(larger_first)(step2, largest2);
+        EACH_HALF {
+            const lanes none = {0};
+            exact[j].v_r[h] += VARIANT(choose)(active[h], VARIANT(wide)(&vr, h), none);
+            exact[j].v_m[h] += VARIANT(choose)(active[h], VARIANT(wide)(&vm, h), none);
+        }
     }
+    if (exact) EACH_HALF within[h] = (lane_mask)(VARIANT(wide)(&largest2, h) <= tolerance2);
+}
+
+/* The change of the currents with the last step, and the step that follows from it. */
+ALWAYS void VARIANT(step_up)(const VARIANT(first_sweeps) * w, const factors *f, const power_source *source, int kind) {
+    VARIANT(first_sweep_up)(w, f, source, kind, 1);
+}
+
+ALWAYS void VARIANT(step_down)(const VARIANT(first_sweeps) * w, const factors *f, node_state *restrict exact,
+                               const lane_mask *active, double tolerance2, lane_mask *within) {
+    VARIANT(first_sweep_down)(w, f, w->step, exact, active, tolerance2, within);
 }
 
 /* Starts the lanes at the voltages v, which are the same for all. */
@@ -175,8 +212,8 @@ static void VARIANT(restart_first)(VARIANT(first_sweeps) * w, int64_t n, const d
 ALWAYS void VARIANT(approach)(VARIANT(first_sweeps) * w, const factors *f, const power_source *source, int kind,
                               const double *v_r, const double *v_m) {
     for (int i = 0; i < FIRST_ITERATIONS; i++) {
-        VARIANT(first_sweep_up)(w, f, source, kind);
-        VARIANT(first_sweep_down)(w, f);
+        VARIANT(first_sweep_up)(w, f, source, kind, 0);
+        VARIANT(first_sweep_down)(w, f, w->state, NULL, NULL, 0, NULL);
     }
     const first_lanes zero = {0};
     first_mask good = (first_mask)(zero == zero);

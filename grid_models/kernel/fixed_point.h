@@ -23,6 +23,10 @@ static void *block_memory(size_t n, size_t size) {
 /* So many iterations are made in single precision where a year or hosting is solved; more bring it no nearer. */
 enum { FIRST_ITERATIONS = 5 };
 
+/* Steps below this, pu, are followed further in single precision: what that neglects is the step's square. Not for long. */
+#define SMALL_STEP 1e-4
+enum { STEPS_MAX = 4 };
+
 /* What both sweeps need of one node. l, u: its entries with the next node. */
 typedef struct {
     double l_r, l_m, u_r, u_m, d_r, d_m;

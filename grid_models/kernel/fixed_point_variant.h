@@ -106,7 +106,8 @@ ALWAYS void VARIANT(power_at)(const power_source *s, int kind, int64_t j, lanes 
 
 /* Currents at all nodes, and on up the elimination tree: x = L^-1 (c + conj(S / V)). Along a line each node's parent is
  * the next one, so what it passes on stays in registers: through memory each node would wait for the one before it.
- * old: where the voltages are taken from, if not from state, or NULL. */
+ * old: voltages from which the currents follow, which then are kept in state where their own voltages would be; NULL: they
+ * follow from the voltages in state and are kept in current. */
 ALWAYS void VARIANT(sweep_up)(const factors *f, node_state *restrict state, node_current *restrict current,
                               const first_state *old, const power_source *source, int kind,
                               const node_dependent *dependent) {
@@ -138,7 +139,10 @@ ALWAYS void VARIANT(sweep_up)(const factors *f, node_state *restrict state, node
             ir[h] = sr * vr + sm * vm;
             im[h] = sr * vm - sm * vr;
         }
-        if (role & GATHERS) EACH_HALF ir[h] += x->x_r[h], im[h] += x->x_m[h];
+        if (role & GATHERS) {
+            EACH_HALF ir[h] += x->x_r[h], im[h] += x->x_m[h];
+            if (old) EACH_HALF x->x_r[h] = x->x_m[h] = zero;
+        }
         if (role & FED) EACH_HALF ir[h] += f->c_r[j], im[h] += f->c_m[j];
         if (role & FROM_BEFORE) {
             const double lr = of[-1].l_r, lm = of[-1].l_m;
@@ -150,7 +154,8 @@ ALWAYS void VARIANT(sweep_up)(const factors *f, node_state *restrict state, node
         } else {
             EACH_HALF xr[h] = ir[h], xm[h] = im[h];
         }
-        EACH_HALF x->x_r[h] = xr[h], x->x_m[h] = xm[h];
+        if (old) EACH_HALF a->v_r[h] = xr[h], a->v_m[h] = xm[h];
+        else EACH_HALF x->x_r[h] = xr[h], x->x_m[h] = xm[h];
         if (role & PASSES_ELSEWHERE)
             do {
                 node_current *to = current + link->other;
@@ -164,11 +169,12 @@ ALWAYS void VARIANT(sweep_up)(const factors *f, node_state *restrict state, node
     }
 }
 
-/* Voltages down the tree: V = U^-1 x, where the rows of U are divided by its diagonal. Active lanes take them. old: as
- * in sweep_up. */
+/* Voltages down the tree: V = U^-1 x, where the rows of U are divided by its diagonal. Active lanes take them.
+ * first: if the currents are in state, all lanes take their voltages, and first->step keeps the step from the state of the
+ * first sweeps; or NULL. */
 ALWAYS void VARIANT(sweep_down)(const factors *f, node_state *restrict state, node_current *restrict current,
-                                const first_state *old, const lane_mask active[HALVES], double tolerance2,
-                                lane_mask within[HALVES]) {
+                                const VARIANT(first_sweeps) * first, const lane_mask active[HALVES],
+                                double tolerance2, lane_mask within[HALVES]) {
     const lanes zero = {0};
     const factor_of_node *restrict node = f->node;
     const factor_link *link = f->down;
@@ -182,7 +188,7 @@ ALWAYS void VARIANT(sweep_down)(const factors *f, node_state *restrict state, no
         const double dr = of->d_r, dm = of->d_m;
         lanes yr[HALVES], ym[HALVES];
         EACH_HALF {
-            lanes xr = x->x_r[h], xm = x->x_m[h];
+            lanes xr = first ? a->v_r[h] : x->x_r[h], xm = first ? a->v_m[h] : x->x_m[h];
             yr[h] = xr * dr - xm * dm;
             ym[h] = xr * dm + xm * dr;
         }
@@ -208,37 +214,78 @@ ALWAYS void VARIANT(sweep_down)(const factors *f, node_state *restrict state, no
             EACH_HALF vr[h] = yr[h], vm[h] = ym[h];
         }
         EACH_HALF {
-            lanes old_r = old ? VARIANT(wide)(&old[j].r, h) : a->v_r[h];
-            lanes old_m = old ? VARIANT(wide)(&old[j].m, h) : a->v_m[h];
+            lanes old_r = first ? VARIANT(wide)(&first->state[j].r, h) : a->v_r[h];
+            lanes old_m = first ? VARIANT(wide)(&first->state[j].m, h) : a->v_m[h];
             lanes er = vr[h] - old_r, em = vm[h] - old_m;
             step2[h] = VARIANT(larger)(er * er + em * em, step2[h]);
-            a->v_r[h] = VARIANT(choose)(active[h], vr[h], old_r);
-            a->v_m[h] = VARIANT(choose)(active[h], vm[h], old_m);
+            if (first) {
+                VARIANT(narrow)(&first->step[j].r, h, er), VARIANT(narrow)(&first->step[j].m, h, em);
+                a->v_r[h] = vr[h], a->v_m[h] = vm[h];
+            } else {
+                a->v_r[h] = VARIANT(choose)(active[h], vr[h], old_r);
+                a->v_m[h] = VARIANT(choose)(active[h], vm[h], old_m);
+            }
         }
+        if (first) continue;
         if (role & GATHERS) EACH_HALF x->x_r[h] = x->x_m[h] = zero;
     }
     EACH_HALF within[h] = (lane_mask)(step2[h] <= tolerance2);
 }
 
-/* dependent: what of the injections depends on the voltage, or NULL. current must be zero before. old: where the
+/* Which lanes have voltages: one that is no number, or no voltage, passes no comparison. */
+ALWAYS void VARIANT(sensible)(const factors *f, const node_state *state, lane_mask good[HALVES]) {
+    for (int64_t j = 0; j < f->n; j++) EACH_HALF {
+            lanes v2 = state[j].v_r[h] * state[j].v_r[h] + state[j].v_m[h] * state[j].v_m[h];
+            good[h] &= (lane_mask)(v2 > 0.01) & (lane_mask)(v2 < 25.0);
+        }
+}
+
+/* Goes on from where the first sweeps have come: one iteration in double precision, and from its step, where that is
+ * small, the next steps in single precision, which is as good for what is small. Lanes that have not converged stay active.
+ * Returns the number of iterations. */
+ALWAYS int64_t VARIANT(refine)(const factors *f, node_state *state, node_current *current,
+                               const VARIANT(first_sweeps) * first, const power_source *source, int kind,
+                               double tolerance2, lane_mask active[HALVES]) {
+    lane_mask within[HALVES], small[HALVES];
+    VARIANT(sweep_up)(f, state, current, first->state, source, kind, NULL);
+    VARIANT(sweep_down)(f, state, current, first, active, SMALL_STEP * SMALL_STEP, small);
+    int is_small = 0;
+    EACH_HALF is_small |= VARIANT(any)(small[h]);
+    int64_t iterations = 1;
+    for (; is_small && iterations <= STEPS_MAX; iterations++) {
+        VARIANT(step_up)(first, f, source, kind);
+        VARIANT(step_down)(first, f, state, small, tolerance2, within);
+        is_small = 0;
+        EACH_HALF {
+            lane_mask done = small[h] & within[h];
+            active[h] &= ~done;
+            small[h] &= ~done;
+            is_small |= VARIANT(any)(small[h]);
+        }
+    }
+    return iterations;
+}
+
+/* dependent: what of the injections depends on the voltage, or NULL. current must be zero before. first: where the
  * voltages to start from are, if not in state, or NULL. Returns the number of iterations; converged has ones in the
  * lanes whose last step was within the tolerance. */
-ALWAYS int64_t VARIANT(iterate)(const factors *f, node_state *state, node_current *current, const first_state *old,
-                                const power_source *source, int kind, const node_dependent *dependent,
-                                double tolerance2, int64_t iterations_max, lane_mask *converged) {
+ALWAYS int64_t VARIANT(iterate)(const factors *f, node_state *state, node_current *current,
+                                const VARIANT(first_sweeps) * first, const power_source *source, int kind,
+                                const node_dependent *dependent, double tolerance2, int64_t iterations_max,
+                                lane_mask *converged) {
     const lanes zero = {0};
     lane_mask active[HALVES];
     EACH_HALF active[h] = (lane_mask)(zero == zero);
     int64_t iterations = 0, is_active = 1;
+    if (first) {
+        iterations = VARIANT(refine)(f, state, current, first, source, kind, tolerance2, active);
+        is_active = 0;
+        EACH_HALF is_active |= VARIANT(any)(active[h]);
+    }
     while (iterations < iterations_max && is_active) {
         lane_mask within[HALVES];
-        if (old && !iterations) {
-            VARIANT(sweep_up)(f, state, current, old, source, kind, dependent);
-            VARIANT(sweep_down)(f, state, current, old, active, tolerance2, within);
-        } else {
-            VARIANT(sweep_up)(f, state, current, NULL, source, kind, dependent);
-            VARIANT(sweep_down)(f, state, current, NULL, active, tolerance2, within);
-        }
+        VARIANT(sweep_up)(f, state, current, NULL, source, kind, dependent);
+        VARIANT(sweep_down)(f, state, current, NULL, active, tolerance2, within);
         iterations++;
         is_active = 0;
         EACH_HALF {
@@ -246,15 +293,8 @@ ALWAYS int64_t VARIANT(iterate)(const factors *f, node_state *state, node_curren
             is_active |= VARIANT(any)(active[h]);
         }
     }
-    /* A voltage that is no number, or no voltage, passes no comparison. */
-    EACH_HALF {
-        lane_mask good = ~active[h];
-        for (int64_t j = 0; j < f->n; j++) {
-            lanes v2 = state[j].v_r[h] * state[j].v_r[h] + state[j].v_m[h] * state[j].v_m[h];
-            good &= (lane_mask)(v2 > 0.01) & (lane_mask)(v2 < 25.0);
-        }
-        converged[h] = good;
-    }
+    EACH_HALF converged[h] = ~active[h];
+    VARIANT(sensible)(f, state, converged);
     return iterations;
 }
 
@@ -432,7 +472,7 @@ static int64_t VARIANT(stream)(const factors *f, const branches *br, const profi
         if (cold) VARIANT(restart_first)(&first, f->n, v_r, v_m, (first_mask){0} == 0);
         VARIANT(approach)(&first, f, &source, VARIANT(FACTORED), v_r, v_m);
         lane_mask solved[HALVES], good[HALVES];
-        iterations += VARIANT(iterate)(f, state, current, first.state, &source, VARIANT(FACTORED), NULL, tolerance2,
+        iterations += VARIANT(iterate)(f, state, current, &first, &source, VARIANT(FACTORED), NULL, tolerance2,
                                        iterations_max, solved);
         EACH_HALF {
             good[h] = solved[h];

@@ -133,7 +133,7 @@ static int64_t VARIANT(host)(const factors *f, const branches *br, const surroun
         VARIANT(start_near)(&p, f, s, host, good, first.state);
         VARIANT(place_plants)(host->node + k, host->power_r + k, host->power_m + k, n_here, extra_of, extra);
         VARIANT(approach)(&first, f, &source, VARIANT(BASE), host->v_r, host->v_m);
-        iterations += VARIANT(iterate)(f, state, current, first.state, &source, VARIANT(BASE), NULL, tolerance2,
+        iterations += VARIANT(iterate)(f, state, current, &first, &source, VARIANT(BASE), NULL, tolerance2,
                                        iterations_max, good);
         VARIANT(bound) found[HALVES];
         EACH_HALF VARIANT(bind)(f, br, state, h, host, host->node + k, n_here, f->n, NULL, NULL, found + h);
