@@ -15,10 +15,12 @@ import typer
 from sqlalchemy.exc import OperationalError
 
 from edge.contract.registry import RegistryError
+from hub.api.access_keys import issue_key, revoke_key
 from hub.broker import BrokerError
 from hub.control import ControlClosedError
 from hub.jobs import Span
 from hub.main import WebServerError, prepare_hub, serve
+from hub.market.registry.access import Role
 from hub.mqtt import HubConnectionError
 from hub.province import ProvinceUrlError
 from hub.settings import Settings, SettingsError, read_settings
@@ -103,6 +105,28 @@ def prepare(
             f"county {prepared.county}: {prepared.metering_points} metering points, {prepared.gateways} gateways; "
             f"credentials in {prepared.credentials}; broker {prepared.broker}"
         )
+
+
+@app.command("key")
+def key_command(
+    name: Annotated[str, typer.Argument(help="Who shall have the key, or loses it.")],
+    *,
+    run: RunOption,
+    role: Annotated[Role, typer.Option(help="As whom.")] = Role.OPERATOR,
+    participant: Annotated[str | None, typer.Option(help="For which participant, where the role is one's.")] = None,
+    revoke: Annotated[bool, typer.Option("--revoke", help="Take the key away.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Issue a key to the API, shown once, or revoke one; a serving hub takes it in when it starts again."""
+    with one_line_errors():
+        remembered(run)
+        path = read_settings(os.environ, county=run, run=run).access_keys_file
+        if revoke:
+            revoke_key(path, name)
+            typer.echo(json.dumps({"name": name, "revoked": True}) if as_json else f"{name} has no key any more")
+            return
+        key = issue_key(path, name=name, role=role, participant_id=participant)
+    typer.echo(json.dumps({"name": name, "role": role.value, "key": key}) if as_json else key)
 
 
 @app.command("serve")

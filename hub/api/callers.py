@@ -14,43 +14,23 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-import msgspec
 from fastapi import Depends, Request
 
+from hub.api.access_keys import read_key_file
 from hub.api.context import Caller, Context
 from hub.api.problems import ProblemError
 from hub.market.registry.access import Resource, Role, may_read
-from hub.settings import SettingsError
 
 LOCAL_OPERATOR = Caller("operator", Role.OPERATOR)
 _BEARER = re.compile(r"[Bb]earer ([A-Za-z0-9._~+/-]{20,200}=*)")
 
 
-class AccessKeysError(SettingsError):
-    """The file of keys cannot be used; the message is one line."""
-
-
-class _Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One line of the file of keys. key_sha256: of the key, 64 hexadecimal digits."""
-
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
-    key_sha256: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
-    role: Role
-    participant_id: str | None = None
-
-
 def read_access_keys(path: Path) -> Mapping[str, Caller]:
     """Return the callers in the file by the SHA-256 of their keys; none if there is no file.
 
-    :raises AccessKeysError: if the file is no list of keys
+    :raises hub.api.access_keys.AccessKeysError: if the file is no list of keys
     """
-    try:
-        keys = msgspec.json.decode(path.read_bytes(), type=list[_Key])
-    except FileNotFoundError:
-        return {}
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise AccessKeysError(f"{path}: {' '.join(str(error).split())}") from None
-    return {key.key_sha256: Caller(key.name, key.role, key.participant_id) for key in keys}
+    return {key.key_sha256: Caller(key.name, key.role, key.participant_id) for key in read_key_file(path)}
 
 
 def get_caller(request: Request, context: Context) -> Caller:

@@ -15,8 +15,9 @@ import pytest
 from sqlmodel import Session
 
 from edge.contract.registry import Registry
+from hub.api.access_keys import AccessKeysError
 from hub.api.app import create_app
-from hub.api.callers import AccessKeysError, read_access_keys
+from hub.api.callers import read_access_keys
 from hub.api.context import Caller, NetworkLimits
 from hub.api.events import EventStream
 from hub.market.event_log import check_log, record_of

@@ -217,3 +217,17 @@ def test_a_port_in_use_is_one_line_of_the_program_itself(toy_folder, prepared, r
     assert done.returncode == 2
     assert done.stderr == f"microbalance hub: the console cannot listen on 127.0.0.1:{port}: Address already in use\n"
     assert rig.HubProcess([], prepared).broker_process_id() is None
+
+
+def test_keys_are_issued_and_revoked_in_a_prepared_run_folder(tmp_path, toy_folder):
+    run = tmp_path / "run"
+    fails(cli.app, ["key", "desk", "--run", str(run)], "is not prepared")
+    prepared = CliRunner().invoke(cli.app, ["prepare", "--county", str(toy_folder), "--run", str(run)])
+    assert prepared.exit_code == 0, prepared.output
+    issued = CliRunner().invoke(cli.app, ["key", "desk", "--run", str(run), "--json"])
+    assert json.loads(issued.stdout).keys() == {"name", "role", "key"}
+    fails(cli.app, ["key", "desk", "--run", str(run)], "desk has a key already")
+    fails(cli.app, ["key", "desk", "--run", str(run), "--revoke"], "last operator")
+    assert CliRunner().invoke(cli.app, ["key", "night", "--run", str(run)]).exit_code == 0
+    revoked = CliRunner().invoke(cli.app, ["key", "desk", "--run", str(run), "--revoke"])
+    assert (revoked.exit_code, revoked.stdout) == (0, "desk has no key any more\n")
