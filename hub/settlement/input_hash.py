@@ -25,7 +25,8 @@ def _append(parts: list[bytes], value: object) -> None:
     """Append the canonical bytes of a value. A bill's lines hash some hundred values each, so common types go first."""
     kind = type(value)
     if kind is str:
-        text = value.encode()  # type: ignore[attr-defined]
+        assert isinstance(value, str)
+        text = value.encode()
         parts += (b"text %d:" % len(text), text)
     elif value is None or kind is int:
         parts.append(f"{kind.__name__} {value};".encode())
