@@ -47,9 +47,10 @@ class Newton:
         converged = np.ones(injections.n_scenarios, dtype=np.bool_)
         converged[list(reason)] = False
         ours = slice(self._case.n_nodes)  # further nodes hold open ends
-        v = columns["u_pu"][:, ours] * np.exp(1j * columns["u_angle"][:, ours])
-        v[~converged] = np.nan
-        return NodeVoltages(np.asarray(v, dtype=np.complex128), converged, reason)
+        # Where there is no solution the library leaves whatever it had, infinities too.
+        v = np.full((injections.n_scenarios, self._case.n_nodes), np.nan, dtype=np.complex128)
+        v[converged] = columns["u_pu"][converged, ours] * np.exp(1j * columns["u_angle"][converged, ours])
+        return NodeVoltages(v, converged, reason)
 
     def _model(self, *, dependent: bool) -> PowerGridModel:
         """Return the model with one load a node, or three where some loads depend on the voltage; made when needed."""
