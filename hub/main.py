@@ -302,7 +302,7 @@ def month_jobs_of(settings: Settings, county: County, span: Span) -> tuple[Job, 
     if not settings.month_terms_file.exists():
         return ()
     begins = interval_from_utc_s(int(time.time())) if span.first is None else span.first
-    return MonthJobs(county, read_month_terms(settings.month_terms_file, day_of_interval(begins))).table()
+    return MonthJobs(county.on, read_month_terms(settings.month_terms_file, day_of_interval(begins))).table()
 
 
 def _first_instant(span: Span) -> int:

@@ -29,7 +29,7 @@ from hub.store.bills import month_number
 from hub.store.tables import SettlementRunRow
 from hub.usecases.close_month import close_billed_month, issue_month_basis
 from hub.usecases.issue_bills import MonthOrder, issue_bills, month_before
-from hub.usecases.load_county import County
+from hub.usecases.load_county import CountyModel
 from hub.usecases.month_terms import LoadedTerms
 from hub.usecases.resettle_interval import resettle_interval
 from hub.usecases.substitute_energy import SimilarDays, substitute_day
@@ -42,7 +42,7 @@ class MonthJobs:
 
     def __init__(
         self,
-        county: County,
+        county_on: Callable[[date], CountyModel],
         terms: LoadedTerms,
         *,
         similar: SimilarDays | None = None,
@@ -50,10 +50,11 @@ class MonthJobs:
     ) -> None:
         """Take the county, and by what its months are settled.
 
+        :param county_on: the county with the modes of a day
         :param similar: where the rule of the similar day looks
         :param retail: prices of retail packages of a month, by its first day
         """
-        self._county, self._terms, self._similar, self._retail = county, terms, similar, retail
+        self._county_on, self._terms, self._similar, self._retail = county_on, terms, similar, retail
 
     def table(self) -> tuple[Job, ...]:
         """Return the jobs in the order in which they run on one day."""
@@ -87,7 +88,7 @@ class MonthJobs:
             return
         rules = rules_in_force(self._terms.substitution, province=self._terms.province, day=day)
         found = substitute_day(
-            session, self._county.on(day), rules, first=settled[0], last=settled[-1], similar=self._similar
+            session, self._county_on(day), rules, first=settled[0], last=settled[-1], similar=self._similar
         )
         logger.info("day %s: %d energies substituted again in %d intervals", day, found.moved, len(found.intervals))
 
@@ -97,7 +98,7 @@ class MonthJobs:
         look_back = self._terms.calendar.rules.required("look_back_months")
         for interval in _moved_intervals(session, day):
             again = resettle_interval(
-                session, self._county.on(day), interval, posting_day=today, look_back_months=look_back
+                session, self._county_on(day), interval, posting_day=today, look_back_months=look_back
             )
             if isinstance(again.outcome, Resettled):
                 logger.info("interval %d is settled again as run %s", interval, again.run)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from sqlmodel import Session
@@ -174,7 +174,11 @@ def test_the_jobs_bill_issue_and_close_a_month_on_their_days(billed: ModuleType,
                 connection.exec_driver_sql(f"DROP TRIGGER {table}_no_{action}")
             connection.exec_driver_sql(f"DELETE FROM {table}")  # noqa: S608
     terms = LoadedTerms(billed.PROVINCE, billed.library(), CALENDAR, ())
-    jobs = JobTable(county.engine, MonthJobs(None, terms).table())  # type: ignore[arg-type]
+
+    def nothing_is_settled_again(day: date) -> NoReturn:
+        raise AssertionError(f"the county of {day} is asked for, where no interval was settled")
+
+    jobs = JobTable(county.engine, MonthJobs(nothing_is_settled_again, terms).table())
     ran: dict[str, list[str]] = {}
     day = date(2026, 2, 1)
     while day <= date(2026, 3, 10):
