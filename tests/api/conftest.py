@@ -94,7 +94,7 @@ def _open_client(
         heartbeat_s=0.2,
     )
     address = opened.enter_context(loopback_server.serving(app))
-    return opened.enter_context(httpx.Client(base_url=address, timeout=20))
+    return opened.enter_context(httpx.Client(base_url=address, timeout=60))
 
 
 def _written(factory: pytest.TempPathFactory, county_day: ModuleType, name: str, **stages: int) -> str:

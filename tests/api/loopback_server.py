@@ -21,6 +21,6 @@ def serving(app: FastAPI, port: int = 0) -> Iterator[str]:
     finally:
         app.state.context.events.close()
         server.should_exit = True
-        thread.join(timeout=20)
+        thread.join(timeout=60)
         listener.close()
         assert not thread.is_alive()

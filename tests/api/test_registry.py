@@ -66,7 +66,7 @@ class Hub:
             **({"writer": self.engine} | how),
         )
         address = self._opened.enter_context(self._server.serving(app))
-        return self._opened.enter_context(httpx.Client(base_url=address, timeout=20))
+        return self._opened.enter_context(httpx.Client(base_url=address, timeout=60))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = (
@@ -24,6 +24,8 @@ FLAGS = (
     "--disable-sync",
 )
 VIEWPORT = {"width": 1280, "height": 800}
+WAIT_MS = 60_000
+"""How long a page of a loaded machine may take to show what is expected of it."""
 
 
 class ChromiumMissingError(RuntimeError):
@@ -48,6 +50,7 @@ class Watched:
 def chromium() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         raise ChromiumMissingError("chromium is not installed; apt-get install chromium fonts-noto-cjk")
+    expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS), headless=True)
         try:
@@ -63,6 +66,7 @@ def watched_page(
     context = browser.new_context(
         viewport={"width": width, "height": height}, color_scheme=colours, reduced_motion="reduce", locale="zh-CN"
     )
+    context.set_default_timeout(WAIT_MS)
     page = context.new_page()
     watched = Watched(page)
     context.on("request", lambda request: watched.requests.append(request.url))

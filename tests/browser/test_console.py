@@ -227,7 +227,7 @@ def test_a_hub_that_goes_away_is_an_alarm_and_comes_back(hub_of, open_page):
     hub.clear(12)
     hub.events = type(hub.events)("boot2")
     hub.serve(port)
-    expect(page.locator("[data-line=alive]")).to_be_visible(timeout=15_000)
+    expect(page.locator("[data-line=alive]")).to_be_visible()
     expect(page.locator("[data-figure=interval]")).to_have_text("03:15")
 
 

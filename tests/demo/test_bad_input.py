@@ -171,7 +171,7 @@ def judging_hub(credential: Credential) -> Iterator["queue.SimpleQueue[str]"]:
     client.connect(credential.host, credential.port)
     client.loop_start()
     try:
-        ready.get(timeout=10)
+        ready.get(timeout=60)
         yield malformed
     finally:
         client.disconnect()

@@ -52,7 +52,7 @@ from edge.contract.topics import broadcast_topic, down_topic, parse_up_topic, up
 COUNTY = "c1"
 SHARD = "s0"
 T0 = 1_463_414_400  # 2016-05-17 00:00 in the county
-WAIT_S = 20
+WAIT_S = 60
 CHANNELS = (IMPORT, EXPORT, REACTIVE_IMPORT, REACTIVE_EXPORT)
 KINDS = (
     (MeterKind.LOAD, SupplyMode.DIRECT, SaleMode.NONE),

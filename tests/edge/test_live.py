@@ -10,7 +10,7 @@ from edge.main import EdgeProcess, EdgeSettings
 from edge.mqtt import read_credential
 from edge.outbox import Outbox
 
-WAIT_S = 20
+WAIT_S = 60
 
 
 class FailingOnce:

@@ -11,7 +11,7 @@ from edge.contract.messages import MESSAGE_BYTES_MAX, Reading, SessionMessage, S
 from edge.mqtt import GatewayClient, PublishOutcome, read_credential
 from edge.outbox import Changes, Outbox
 
-WAIT_S = 20
+WAIT_S = 60
 
 
 def instants(rig, number):

@@ -102,7 +102,7 @@ class Run:
         self.conductor.hello("hub")
 
     def get(self, path):
-        return httpx.get(f"http://127.0.0.1:{self.port}/api/v1{path}", timeout=20)
+        return httpx.get(f"http://127.0.0.1:{self.port}/api/v1{path}", timeout=60)
 
 
 def test_a_hub_that_is_killed_again_and_again_comes_to_the_same_result(request, toy, rig, conductor, prepared):

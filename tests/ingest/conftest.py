@@ -40,7 +40,7 @@ PARAMETERS = SessionParameters(
     price_tick_uyuan_per_kwh=1000,
     lot_wh=10,
 )
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 REPEAT_S = 0.5
 
 

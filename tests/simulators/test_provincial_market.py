@@ -49,7 +49,7 @@ def province(tmp_path: Path) -> Iterator[Province]:
                 hello = decode_from_process(lines.readline())
                 assert hello == Hello("province", "province", process.pid)
                 url = f"http://127.0.0.1:{(tmp_path / 'port').read_text().strip()}"
-                with httpx.Client(base_url=url, timeout=20, trust_env=False) as http:
+                with httpx.Client(base_url=url, timeout=60, trust_env=False) as http:
                     yield Province(http, lines, connection)
                 connection.sendall(encode_line(Stop()))
                 assert process.wait(20) == 0
@@ -157,7 +157,7 @@ def test_without_conductor_the_wall_clock_decides() -> None:
         assert process.stdout is not None
         url = json.loads(process.stdout.readline())["url"]
         now = int(time.time()) // 900
-        with httpx.Client(base_url=url, timeout=20, trust_env=False) as http:
+        with httpx.Client(base_url=url, timeout=60, trust_env=False) as http:
             assert http.get("/v1/prices/real-time", params={"interval": now - 1}).status_code == 200
             assert_problem(http.get("/v1/prices/real-time", params={"interval": now + 2}), 425)
         process.terminate()

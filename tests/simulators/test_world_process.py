@@ -33,7 +33,7 @@ from simulators.world.model import WorldModel
 from .conftest import DAY
 
 NOON = first_interval_of_day(DAY) + 48
-TIMEOUT_S = 30
+TIMEOUT_S = 60
 
 
 @dataclass

@@ -34,7 +34,7 @@ def client(undisturbed):
         limits=NetworkLimits(vm_min_upu=930_000, vm_max_upu=1_070_000, loading_max_mpercent=100_000),
         console_files=None,
     )
-    with loopback_server().serving(app) as address, httpx.Client(base_url=address, timeout=20) as client:
+    with loopback_server().serving(app) as address, httpx.Client(base_url=address, timeout=60) as client:
         yield client
 
 
