@@ -34,6 +34,7 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # A Ctrl-C at the second checkpoint: the signal that a terminal would send, at an instant that can be told.
 STOPPED = """
 import signal, sys, microbalance
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run in the background it is ignored
 checkpoint, written = sys.argv[1], 0
 def watch(event, arguments):
     global written
