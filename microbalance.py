@@ -21,12 +21,12 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "edge": ("edge.cli", "Run the edge agents of some gateways."),
     "hub": ("hub.cli", "Prepare, run and inspect the county hub."),
     "run": ("hub.run_cli", "Run the county hub on the wall clock."),
-    "clear": ("hub.clear_cli", "Clear a case on the tree: a file in, fills, prices and reasons out."),
+    "clear": ("hub.clear_cli", "Clear a case, one interval or a horizon: a file in, fills, prices, reasons out."),
     "listing": ("hub.listing_cli", "Listing trading from a file of events: deals, refusals, publication."),
-    "registry": ("hub.registry_cli", "The register that a file of events makes, and what was refused."),
+    "registry": ("hub.registry_cli", "The register that a file of events makes; a file into a hub's log, and back."),
     "settle": ("hub.settle_cli", "Settle one interval: a file in, transfers, accounts and statements out."),
     "bill": ("hub.bill_cli", "Bill one user's month: lines, components, why it changed."),
-    "month": ("hub.month_cli", "Bill a month of a hub's database, issue its basis, close it."),
+    "month": ("hub.month_cli", "Billing terms, a month's bills, its basis and its close, in a hub's database."),
     "explain": ("hub.explain_cli", "How one line of a bill came about, step by step."),
     "grid": ("grid_models.cli", "Check a network, its power flows, hosting capacity and grades."),
     "schema": ("grid_models.schema_cli", "Print the JSON Schema of what the other commands read and print."),
@@ -55,6 +55,7 @@ BENCHES: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 _GRID, _CLEAR, _LISTING = "grid_models.grid_documents", "hub.market.clear_case", "hub.market.listing.documents"
 _REGISTRY, _PROVINCIAL = "hub.market.registry.register_document", "hub.market.registry.provincial_schema"
+_EDGE, _HORIZON = "edge.contract.messages", "hub.market.clear_horizon"
 _BILL, _SETTLE = "hub.settlement.bills.bill_case", "hub.settlement.case.documents"
 
 # document -> module whose DOCUMENTS has its type; `schema` is handed this table, as `bench` is the other one.
@@ -70,16 +71,32 @@ SCHEMAS: Mapping[str, str] = MappingProxyType(
         "grid-explain": _GRID,
         "clear": _CLEAR,
         "clear-result": _CLEAR,
+        "clear-horizon": _HORIZON,
+        "clear-horizon-result": _HORIZON,
         "listing": _LISTING,
         "listing-result": _LISTING,
         "listing-public": _LISTING,
         "registry": _REGISTRY,
         "registry-result": _REGISTRY,
         "provincial": _PROVINCIAL,
+        "edge-readings": _EDGE,
+        "edge-orders": _EDGE,
+        "edge-response": _EDGE,
+        "edge-notice-answer": _EDGE,
+        "edge-status": _EDGE,
+        "edge-receipt": _EDGE,
+        "edge-setpoints": _EDGE,
+        "edge-trades": _EDGE,
+        "edge-modes": _EDGE,
+        "edge-withdrawals": _EDGE,
+        "edge-price": _EDGE,
+        "edge-session": _EDGE,
         "settle": _SETTLE,
         "settle-result": _SETTLE,
         "bill": _BILL,
         "bill-result": _BILL,
+        "billing-terms": "hub.settlement.bills.billing_terms",
+        "month-terms": "hub.usecases.month_terms",
     }
 )
 

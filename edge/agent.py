@@ -20,6 +20,10 @@ from edge.contract.messages import (
     IMPORT,
     MESSAGE_BYTES_MAX,
     Acknowledgement,
+    ModesFrom,
+    ModesMessage,
+    Notice,
+    NoticeAnswer,
     Order,
     OrdersMessage,
     Reading,
@@ -71,7 +75,8 @@ class AgentState(msgspec.Struct, frozen=True):
 
     boot, next_seq: see the module. cursor_utc_s: last instant sampled. memories: by meter id. setpoints_seen:
     setpoints id -> (interval, boot and last seq of the response). fills: of `fills_interval`, meter/number -> Wh.
-    limits_w: interval -> meter -> limit of net export that its device took.
+    limits_w: interval -> meter -> limit of net export that its device took. modes: meter -> (number of the notice that
+    said so, modes from intervals on). answers: number of a notice -> (boot, seq) of the answer to it.
     """
 
     gateway_id: str
@@ -84,10 +89,12 @@ class AgentState(msgspec.Struct, frozen=True):
     fills_interval: int = -1
     fills: dict[str, int] = {}
     limits_w: dict[int, dict[str, int]] = {}
+    modes: dict[str, tuple[int, tuple[ModesFrom, ...]]] = {}
+    answers: dict[int, tuple[str, int]] = {}
 
 
 class Outgoing(msgspec.Struct, frozen=True):
-    """One message to publish. kind: "iv", "ord" or "rsp"."""
+    """One message to publish. kind: "iv", "ord", "rsp" or "ack"."""
 
     boot: str
     seq: int
@@ -170,7 +177,8 @@ def sample(
         meter: _remembered(state.memories.get(meter), reading, limits_w.get(meter)) for meter, reading in own.items()
     }
     memories = {meter: memory for meter, memory in remembered.items() if memory is not None}
-    orders = _orders(assignment, state.rules, memories, instant_utc_s, submitted_utc_s)
+    ordering = ordering_points(assignment, state, interval_from_utc_s(instant_utc_s) + 1)
+    orders = _orders(ordering, state.rules, memories, instant_utc_s, submitted_utc_s)
     readings_out = _readings_messages(assignment, state, tuple(own.values()))
     after_readings = msgspec.structs.replace(state, next_seq=state.next_seq + len(readings_out))
     orders_out = _orders_messages(assignment, after_readings, orders)
@@ -285,6 +293,50 @@ def note_trades(state: AgentState, message: TradesMessage) -> Step:
     return Step(new_state, (), {"fills_received": len(new), "filled_wh": sum(new.values())})
 
 
+def ordering_points(assignment: Assignment, state: AgentState, interval: int) -> tuple[MeteringPoint, ...]:
+    """Return the metering points that place orders for the interval, with the modes that are in force in it."""
+    if not state.modes:
+        return assignment.ordering
+    points = (_in_force(point, state.modes.get(point.meter_id), interval) for point in assignment.points.values())
+    return tuple(point for point in points if places_orders(point))
+
+
+def learn_modes(assignment: Assignment, state: AgentState, message: ModesMessage) -> Step:
+    """Take over what a notice says of the gateway's meters; of each, what a newer notice said stays as it is.
+
+    The step holds no answer yet: see answer_notice.
+    """
+    newer = {
+        one.meter: (message.notice, one.modes)
+        for one in message.m
+        if one.meter in assignment.points and message.notice > state.modes.get(one.meter, (0, ()))[0]
+    }
+    counts = {
+        "modes_learned": len(newer),
+        "modes_repeated": sum(one.meter in assignment.points for one in message.m) - len(newer),
+        "modes_foreign": sum(one.meter not in assignment.points for one in message.m),
+    }
+    new_state = msgspec.structs.replace(state, modes={**state.modes, **newer}) if newer else state
+    return Step(new_state, (), {name: number for name, number in counts.items() if number})
+
+
+def answer_notice(
+    assignment: Assignment, state: AgentState, message: Notice, without_receipt: Collection[tuple[str, int]]
+) -> Step:
+    """Tell the hub that the notice is kept; while an answer to it waits for its receipt, that one is enough.
+
+    :param without_receipt: (boot, seq) of the gateway's messages that wait for their receipts
+    """
+    under_way = {notice: sent for notice, sent in state.answers.items() if sent in without_receipt}
+    if message.notice in under_way:
+        return Step(state, (), {"notices_repeated": 1})
+    gateway, seq = assignment.gateway, state.next_seq
+    topic = up_topic(assignment.county, gateway.shard, gateway.gateway_id, "ack")
+    answer = Outgoing(state.boot, seq, "ack", topic, encode(NoticeAnswer(state.boot, seq, message.notice)))
+    answers = under_way | {message.notice: (state.boot, seq)}
+    return Step(msgspec.structs.replace(state, next_seq=seq + 1, answers=answers), (answer,), {})
+
+
 def slices_within_bytes(sizes_bytes: Sequence[int], envelope_bytes: int, bytes_max: int) -> list[slice]:
     """Cut items into as few runs as fit, in order: envelope + items + a comma between them <= bytes_max each.
 
@@ -299,6 +351,14 @@ def slices_within_bytes(sizes_bytes: Sequence[int], envelope_bytes: int, bytes_m
         filled += size_bytes + (position > start)
     slices.append(slice(start, len(sizes_bytes)))
     return slices
+
+
+def _in_force(point: MeteringPoint, told: tuple[int, tuple[ModesFrom, ...]] | None, interval: int) -> MeteringPoint:
+    """Return the point with its modes in the interval, by what a notice told; the registry file's before the first."""
+    begun = [modes for modes in told[1] if modes.from_interval <= interval] if told is not None else []
+    if not begun:
+        return point
+    return msgspec.structs.replace(point, supply_mode=begun[-1].supply_mode, sale_mode=begun[-1].sale_mode)
 
 
 def _is_sendable(reading: Reading) -> bool:
@@ -335,14 +395,14 @@ def _remembered(before: MeterMemory | None, reading: Reading, limit_w: int | Non
 
 
 def _orders(
-    assignment: Assignment,
+    ordering: Iterable[MeteringPoint],
     rules: TradingRules,
     memories: Mapping[str, MeterMemory],
     instant_utc_s: int,
     submitted_utc_s: int,
 ) -> tuple[Order, ...]:
     orders = []
-    for point in assignment.ordering:
+    for point in ordering:
         memory = memories.get(point.meter_id)
         if memory is None or memory.instant_utc_s != instant_utc_s:
             continue  # the meter gave no reading now; what is known of it is too old to bid on

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from edge.contract.messages import ReceiptMessage
+from edge.contract.interval import start_utc_s
+from edge.contract.messages import ReceiptMessage, WithdrawalsMessage
 
 WINDOW_MESSAGES = 32
 RECEIPT_TIMEOUT_FIRST_S = 3.0
@@ -25,8 +26,15 @@ class OutboxKey(NamedTuple):
     kind: str
 
 
+WITHDRAWN = "wdr"
+"""The kind of an order that was accepted and taken back later, among what is noted of refusals."""
+
+
 class NotedRejection(NamedTuple):
-    """One reading or order that the hub refused. kind: of the message it stood in; "" if that is gone already."""
+    """One reading or order that the hub refused. kind: of the message it stood in; "" if that is gone already.
+
+    An order that was withdrawn has the kind WITHDRAWN, the number of the notice as seq and no boot.
+    """
 
     boot: str
     seq: int
@@ -53,6 +61,14 @@ def read_receipt(without_receipt: Sequence[OutboxKey], receipt: ReceiptMessage) 
         for r in receipt.rej
     )
     return Settled(done, rejections)
+
+
+def withdrawn_orders(message: WithdrawalsMessage) -> tuple[NotedRejection, ...]:
+    """Return the withdrawn orders as what is noted of them; the same notice gives the same, which is noted once."""
+    at_utc_s = start_utc_s(message.interval)
+    return tuple(
+        NotedRejection("", message.notice, WITHDRAWN, order.meter, at_utc_s, order.reason) for order in message.w
+    )
 
 
 class Delivery:

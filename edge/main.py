@@ -21,10 +21,12 @@ from edge.agent import (
     AgentState,
     Assignment,
     Step,
+    answer_notice,
     answer_setpoints,
     booted,
     is_answer_under_way,
     is_answerable,
+    learn_modes,
     learn_session,
     note_trades,
     plan_setpoints,
@@ -36,6 +38,8 @@ from edge.contract.interval import SECONDS_PER_INTERVAL
 from edge.contract.messages import (
     Acknowledgement,
     ContractError,
+    ModesMessage,
+    Notice,
     OrdersMessage,
     ReadingsMessage,
     ReceiptMessage,
@@ -44,10 +48,11 @@ from edge.contract.messages import (
     SetpointsMessage,
     TradesMessage,
     UpMessage,
+    WithdrawalsMessage,
 )
 from edge.contract.topics import broadcast_filter, down_filter, kind_of_down_topic, up_topic
 from edge.control import ConductorLost, ConductorLostError, ControlChannel, ControlEvent
-from edge.delivery import Delivery, OutboxKey, read_receipt
+from edge.delivery import Delivery, OutboxKey, read_receipt, withdrawn_orders
 from edge.drivers.driver import Driver, DriverError
 from edge.mqtt import (
     Connected,
@@ -74,6 +79,7 @@ COUNT_NAMES = (
     "refused_messages",
     "rejected_readings",
     "rejected_orders",
+    "withdrawn_orders",
     "rejected_others",
     "setpoints_applied",
     "setpoints_refused",
@@ -81,6 +87,10 @@ COUNT_NAMES = (
     "fills_received",
     "filled_wh",
     "trades_repeated",
+    "modes_learned",
+    "modes_repeated",
+    "modes_foreign",
+    "notices_repeated",
     "missing_samples",
     "unexpected_samples",
     "missed_instants",
@@ -299,17 +309,27 @@ class EdgeProcess:
                 self._take(gateway_id, note_trades(self._states[gateway_id], message), changes)
             case SessionMessage():
                 self._take(gateway_id, learn_session(self._states[gateway_id], message), changes)
+            case ModesMessage() | WithdrawalsMessage():
+                self._note(gateway_id, message, changes)
             case _:
-                raise AssertionError(f"no other kind than the four is decoded: {kind}")
+                raise AssertionError(f"no other kind is decoded: {kind}")
+
+    def _note(self, gateway_id: str, message: Notice, changes: Changes) -> None:
+        """Keep what a notice says and answer it in the same commit; one that comes again changes nothing."""
+        assignment = self._settings.assignments[gateway_id]
+        if isinstance(message, ModesMessage):
+            self._take(gateway_id, learn_modes(assignment, self._states[gateway_id], message), changes)
+        else:
+            changes.rejections += [(gateway_id, withdrawn) for withdrawn in withdrawn_orders(message)]
+        under_way = self._under_way(gateway_id, changes)
+        self._take(gateway_id, answer_notice(assignment, self._states[gateway_id], message, under_way), changes)
 
     def _apply_setpoints(self, gateway_id: str, message: SetpointsMessage, changes: Changes) -> None:
         assignment, state = self._settings.assignments[gateway_id], self._states[gateway_id]
         if not is_answerable(message):
             changes.counts["malformed_received"] += 1
             return
-        under_way = {(key.boot, key.seq) for key in self._outbox.without_receipt(gateway_id)}
-        under_way |= {(m.boot, m.seq) for sender, m in changes.messages if sender == gateway_id}
-        if is_answer_under_way(state, message, under_way):
+        if is_answer_under_way(state, message, self._under_way(gateway_id, changes)):
             changes.counts["setpoints_repeated"] += 1
             return
         plan = plan_setpoints(assignment, state, message)
@@ -323,6 +343,11 @@ class EdgeProcess:
                 _log.warning("gateway %s: %s", gateway_id, error)
                 applied = tuple(Acknowledgement(setpoint.meter, "device-failed") for setpoint in plan.apply)
         self._take(gateway_id, answer_setpoints(assignment, state, message, (*applied, *plan.refused)), changes)
+
+    def _under_way(self, gateway_id: str, changes: Changes) -> set[tuple[str, int]]:
+        """Return (boot, seq) of the gateway's messages without receipt, those that are not committed yet included."""
+        kept = {(key.boot, key.seq) for key in self._outbox.without_receipt(gateway_id)}
+        return kept | {(m.boot, m.seq) for sender, m in changes.messages if sender == gateway_id}
 
     def _take(self, gateway_id: str, step: Step, changes: Changes) -> None:
         if step.state is not self._states[gateway_id]:

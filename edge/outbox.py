@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from edge.agent import AgentState, Outgoing
-from edge.delivery import NotedRejection, OutboxKey
+from edge.delivery import WITHDRAWN, NotedRejection, OutboxKey
 
 SCHEMA_VERSION = 1
 _SCHEMA = """
@@ -166,7 +166,7 @@ class Outbox:
         :raises OutboxError: if they cannot be read
         """
         counts = Counter(self._counts)
-        names = {"iv": "rejected_readings", "ord": "rejected_orders"}
+        names = {"iv": "rejected_readings", "ord": "rejected_orders", WITHDRAWN: "withdrawn_orders"}
         for kind, _reason, number in self.rejections():
             counts[names.get(kind, "rejected_others")] += number
         return counts

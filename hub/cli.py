@@ -26,7 +26,10 @@ from hub.province import ProvinceUrlError
 from hub.settings import Settings, SettingsError, read_settings
 from hub.settlement.accounts import AccountTableError
 from hub.settlement.calendar.rules import CalendarRuleError
+from hub.settlement.money import MoneyTextError
 from hub.settlement.prices import ParameterError
+from hub.settlement.retail.month_prices import MonthPriceError
+from hub.settlement.substitution.rules import SubstitutionRuleError
 from hub.store.engine import StoreUrlError
 from hub.store.parameters import ParametersChangedError
 from hub.store.registry import NoCountyError
@@ -57,6 +60,9 @@ KNOWN_ERRORS = (
     MonthTermsError,
     CalendarRuleError,
     ParameterError,
+    SubstitutionRuleError,
+    MonthPriceError,
+    MoneyTextError,
 )
 
 CountyOption = Annotated[Path, typer.Option("--county", help="Folder with network.json and registry.json.")]

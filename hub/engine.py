@@ -23,20 +23,24 @@ from hub.jobs import Span
 from hub.market.order_rules import SessionParameters
 from hub.mqtt import Ingest, SetpointSender
 from hub.province import ProvinceError
+from hub.repeated_sending import NoticeSender
 from hub.schedule import Job, JobTable
 from hub.store.counters import read_counters
 from hub.store.jobs import last_job_utc_s
+from hub.store.notices import notices_without_answer
 from hub.store.parameters import load_parameters
 from hub.store.setpoints import setpoints_without_answer
 from hub.usecases.moment import Moment
 from hub.usecases.run_gate import NoIndicativePriceError
 from hub.usecases.settle_interval import NotPublishedError
+from hub.usecases.tell_modes import ModeNotices
 
 logger = logging.getLogger(__name__)
 
 PUMP_S = 0.02
 PROGRESS_S = 0.05
 RETRY_S = 15.0
+LOOK_FOR_MODES_S = 2.0
 ORDER_HORIZON_INTERVALS = 96
 HELD_UP_BY = (ProvinceError, NoIndicativePriceError, NotPublishedError)
 STAGE_OF_JOB: Mapping[str, Stage] = {
@@ -67,6 +71,8 @@ class HubEngine:
         engine: Engine,
         ingest: Ingest,
         setpoints: SetpointSender,
+        notices: NoticeSender,
+        modes: ModeNotices,
         table: JobTable,
         events: EventStream,
         clock: HubClock,
@@ -79,6 +85,8 @@ class HubEngine:
         self._engine = engine
         self._ingest = ingest
         self._setpoints = setpoints
+        self._notices = notices
+        self._modes = modes
         self._table = table
         self._events = events
         self._clock = clock
@@ -89,6 +97,7 @@ class HubEngine:
         self._answer = answer
         self._late: deque[int] = deque()
         self._retry_at_s = 0.0
+        self._looked_for_modes_s = 0.0
         self._resume()
 
     @property
@@ -96,15 +105,22 @@ class HubEngine:
         """Return the first interval whose gate is open."""
         return self._open_from
 
+    @property
+    def _pending(self) -> int:
+        """Return how many messages to gateways wait for their answer."""
+        return self._setpoints.pending + self._notices.pending
+
     def announce(self) -> None:
         """Tell the conductor where this process stands and which processes it keeps."""
-        self._send(Progress(utc_s=self._clock.read(), pending=self._setpoints.pending, children=self._children()))
+        self._send(Progress(utc_s=self._clock.read(), pending=self._pending, children=self._children()))
 
     def run(self) -> None:
         """Work until Stop."""
         while True:
             self._pump(PUMP_S)
             self._retry()
+            if time.monotonic() >= self._looked_for_modes_s + LOOK_FOR_MODES_S:
+                self._tell_notices()
             try:
                 command = self._commands.get_nowait()
             except queue.Empty:
@@ -131,7 +147,15 @@ class HubEngine:
             if gate_utc_s is not None:
                 waiting = setpoints_without_answer(session, interval_from_utc_s(gate_utc_s) + 1)
                 self._setpoints.send(waiting, time.monotonic())
+            self._notices.send(notices_without_answer(session), time.monotonic())
         self._load_session()
+
+    def _tell_notices(self) -> None:
+        """Make notices of what the registry's log has changed since, and tell what no gateway has answered yet."""
+        self._modes.make(self._engine, self._clock.read())
+        with Session(self._engine) as session:
+            self._notices.send(notices_without_answer(session), time.monotonic())
+        self._looked_for_modes_s = time.monotonic()
 
     def _first_open(self, gate_utc_s: int | None) -> int:
         running = interval_from_utc_s(self._clock.read())
@@ -173,7 +197,7 @@ class HubEngine:
         while self._pump(0.0):
             pass
         self._run_jobs(utc_s)
-        self._await_setpoints(utc_s)
+        self._await_answers(utc_s)
         with Session(self._engine) as session:
             counts = read_counters(session)
         self._send(Quiet(utc_s=utc_s, counts=counts, seconds=dict(self._table.seconds)))
@@ -191,6 +215,7 @@ class HubEngine:
             self._settled_through_utc_s = max(self._settled_through_utc_s, utc_s)
         is_late = self._clock.is_wall and self._clock.read() >= utc_s + SECONDS_PER_INTERVAL
         self._table.run_due(utc_s, lambda job: self._after(job, utc_s), is_late=is_late)
+        self._tell_notices()
         self._events.publish(StageEvent(Stage.READ, interval_from_utc_s(utc_s), utc_s))
 
     def _after(self, job: Job, utc_s: int) -> None:
@@ -199,13 +224,13 @@ class HubEngine:
             offset = 1 if stage is Stage.CLEARED else -1
             self._events.publish(StageEvent(stage, interval_from_utc_s(utc_s) + offset, utc_s))
 
-    def _await_setpoints(self, utc_s: int) -> None:
+    def _await_answers(self, utc_s: int) -> None:
         started_s = time.perf_counter()
         told_s = 0.0
-        while self._setpoints.pending:
+        while self._pending:
             if time.monotonic() - told_s >= PROGRESS_S:
                 told_s = time.monotonic()
-                self._send(Progress(utc_s=utc_s, pending=self._setpoints.pending, children=self._children()))
+                self._send(Progress(utc_s=utc_s, pending=self._pending, children=self._children()))
             self._pump(PUMP_S)
         self._table.seconds["setpoints"] = self._table.seconds.get("setpoints", 0.0) + time.perf_counter() - started_s
 

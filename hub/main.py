@@ -32,6 +32,7 @@ from hub.month_jobs import MonthJobs
 from hub.mqtt import HubConnection, Ingest, SetpointSender
 from hub.province import ProvinceClient
 from hub.publishing import HubPublisher
+from hub.repeated_sending import NoticeSender
 from hub.reports.bill_report import bill_pdf
 from hub.reports.bill_workbook import bill_workbook
 from hub.reports.day_figures import VoltageLimits
@@ -46,10 +47,11 @@ from hub.store.schema import migrate
 from hub.usecases.green_parameters import KIND as GREEN_KIND
 from hub.usecases.hosting_parameters import KIND as HOSTING_KIND
 from hub.usecases.load_county import County
-from hub.usecases.month_terms import read_month_terms
+from hub.usecases.month_terms import MonthTermsFile
 from hub.usecases.open_accounts import open_accounts
 from hub.usecases.prepare_county import HUB_USER, check_unused, issue_credentials, load_county, read_credential
 from hub.usecases.summarise_run import summarise_run
+from hub.usecases.tell_modes import ModeNotices
 from hub.usecases.timetable_parameters import KIND as TIMETABLE_KIND
 
 logger = logging.getLogger(__name__)
@@ -221,6 +223,7 @@ class _Hub:
         credential = read_credential(settings.credentials_folder / f"{HUB_USER}.json")
         self._connection = HubConnection(credential, self._registry.county)
         self._setpoints = SetpointSender(self._connection, self._registry)
+        self._notices = NoticeSender(self._connection, self._registry)
         self._events = EventStream(boot=secrets.token_hex(8))
         self._publisher = HubPublisher(
             connection=self._connection,
@@ -239,12 +242,19 @@ class _Hub:
     def run(self, commands: "queue.SimpleQueue[Advance | Ask | Stop]", send: Callable[[FromProcess], None]) -> None:
         """Work until Stop."""
         ingest = Ingest(
-            self._engine, self._connection, self._registry, self._setpoints, registry_on=self._county.registry_on
+            self._engine,
+            self._connection,
+            self._registry,
+            self._setpoints,
+            registry_on=self._county.registry_on,
+            notices=self._notices,
         )
         engine = HubEngine(
             engine=self._engine,
             ingest=ingest,
             setpoints=self._setpoints,
+            notices=self._notices,
+            modes=ModeNotices(self._county),
             table=self._table,
             events=self._events,
             clock=self._clock,
@@ -297,12 +307,16 @@ class _Hub:
 def month_jobs_of(settings: Settings, county: County, span: Span) -> tuple[Job, ...]:
     """Return the jobs of months, none where nobody has said by what months are settled.
 
+    What is added to the file of terms later, such as a month's table, counts from the next day on.
+
     :raises hub.usecases.month_terms.MonthTermsError: if the file of terms cannot be used
     """
     if not settings.month_terms_file.exists():
         return ()
     begins = interval_from_utc_s(int(time.time())) if span.first is None else span.first
-    return MonthJobs(county.on, read_month_terms(settings.month_terms_file, day_of_interval(begins))).table()
+    terms = MonthTermsFile(settings.month_terms_file)
+    terms.on(day_of_interval(begins))
+    return MonthJobs(county.on, terms.on).table()
 
 
 def _first_instant(span: Span) -> int:

@@ -1,16 +1,16 @@
 """The settlement calendar as jobs: gaps substituted, provisional results, bills, basis and close, each on its day.
 
 Jobs are due at the first instant of a day (00:00 of the county) and run once. Day D: after D+1 (metering data are due)
-gaps are substituted by the province's rules; on D+6 what moved is settled again. Month M: on its first business day of
-the month after, bills are issued; on the fifth the basis is issued; after the objection window the month is closed.
-The numbers are the province's (outside rules, section 9), so a province that has not published one has no such job.
+gaps are substituted by the province's rules; on D+6 what came in late moves them again and is settled. Month M: on the
+first business day of the month after, bills are issued; on the fifth the basis is issued; after the objection window
+the month is closed. The numbers are the province's (outside rules, section 9): without one the job says so and waits.
 """
 
 import logging
 from collections.abc import Callable
 from datetime import date, timedelta
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from edge.contract.interval import (
     INTERVALS_PER_DAY,
@@ -18,84 +18,110 @@ from edge.contract.interval import (
     day_of_interval,
     first_interval_of_day,
     interval_from_utc_s,
+    start_utc_s,
 )
+from hub.market.registry.periods import next_month
 from hub.schedule import Job
-from hub.settlement.calendar.deadlines import MonthDeadlines
+from hub.settlement.bills.bill import BillError
+from hub.settlement.calendar.deadlines import DeadlineError, MonthDeadlines, add_business_days
+from hub.settlement.calendar.month_cycle import PartEvent
+from hub.settlement.calendar.rules import CalendarRuleError
+from hub.settlement.county_month.points import CountyMonthError
+from hub.settlement.money import MoneyTextError
+from hub.settlement.prices import ParameterError
 from hub.settlement.resettlement import Resettled
-from hub.settlement.retail.package_charges import RetailPrices
-from hub.settlement.substitution.rules import rules_in_force
-from hub.store.bill_tables import SettledEnergyRow
-from hub.store.bills import month_number
-from hub.store.tables import SettlementRunRow
-from hub.usecases.close_month import close_billed_month, issue_month_basis
-from hub.usecases.issue_bills import MonthOrder, issue_bills, month_before
+from hub.settlement.retail.month_prices import MonthPriceError
+from hub.settlement.substitution.rules import SubstitutionRuleError, rules_in_force
+from hub.settlement.tariffs.basic_charge import BasicChargeError
+from hub.settlement.tariffs.tou_prices import TouPriceError
+from hub.store.bill_tables import MonthEventRow, SettledEnergyRow
+from hub.store.billing_terms import month_has_bills
+from hub.store.bills import is_month_closed, month_number
+from hub.store.clearing import NotClearedError
+from hub.store.tables import ReadingRow, SettlementRunRow
+from hub.usecases.close_month import MonthNotClosableError, close_billed_month, issue_month_basis
+from hub.usecases.issue_bills import MonthClosedError, MonthOrder, issue_bills, month_before
 from hub.usecases.load_county import CountyModel
-from hub.usecases.month_terms import LoadedTerms
+from hub.usecases.metered_month import MeteredMonthError
+from hub.usecases.month_terms import LoadedTerms, MonthTermsError
 from hub.usecases.resettle_interval import resettle_interval
-from hub.usecases.substitute_energy import SimilarDays, substitute_day
+from hub.usecases.settle_interval import NotPublishedError
+from hub.usecases.substitute_energy import substitute_day
 
 logger = logging.getLogger(__name__)
 
 
-class MonthJobs:
-    """The jobs of days and months after they are over."""
+_REFUSALS = (
+    *(MonthTermsError, MonthPriceError, MoneyTextError, ParameterError, CalendarRuleError, DeadlineError),
+    *(SubstitutionRuleError, MeteredMonthError, CountyMonthError, BillError, BasicChargeError, TouPriceError),
+    *(MonthClosedError, MonthNotClosableError, NotPublishedError, NotClearedError),
+)
+"""What an operator can mend by loading what is missing: it holds up a month, not the market of the next interval."""
 
-    def __init__(
-        self,
-        county_on: Callable[[date], CountyModel],
-        terms: LoadedTerms,
-        *,
-        similar: SimilarDays | None = None,
-        retail: Callable[[date], RetailPrices | None] = lambda _month: None,
-    ) -> None:
+_Work = Callable[[Session, date, LoadedTerms], None]
+
+
+class MonthJobs:
+    """The jobs of days and months after they are over.
+
+    All are looked at when a day begins. What is refused leaves nothing and stands in the log. Bills, basis and close of
+    a month are tried again on each following day of the month after, a day's substitution with its provisional result.
+    """
+
+    def __init__(self, county_on: Callable[[date], CountyModel], terms_on: Callable[[date], LoadedTerms]) -> None:
         """Take the county, and by what its months are settled.
 
         :param county_on: the county with the modes of a day
-        :param similar: where the rule of the similar day looks
-        :param retail: prices of retail packages of a month, by its first day
+        :param terms_on: the terms with the calendar in force on a day, as they are known when it is called
         """
-        self._county_on, self._terms, self._similar, self._retail = county_on, terms, similar, retail
+        self._county_on, self._terms_on = county_on, terms_on
 
     def table(self) -> tuple[Job, ...]:
         """Return the jobs in the order in which they run on one day."""
         return (
-            Job("substitute-day", "settle", self._substitutes, self._substitute),
-            Job("provisional-result", "settle", self._has_result, self._provisional_result),
-            Job("issue-bills", "bill", self._bills, self._issue_bills),
-            Job("month-basis", "bill", self._has_basis, self._issue_basis),
-            Job("close-month", "close", self._closes, self._close),
+            self._job("substitute-day", "settle", self._substitute),
+            self._job("provisional-result", "settle", self._provisional_result),
+            self._job("issue-bills", "bill", self._issue_bills),
+            self._job("month-basis", "bill", self._issue_basis),
+            self._job("close-month", "close", self._close),
         )
 
-    def _substitutes(self, utc_s: int) -> bool:
-        return bool(self._terms.substitution) and _begins_day(utc_s)
+    def _job(self, name: str, stage: str, work: _Work) -> Job:
+        def run(session: Session, utc_s: int) -> None:
+            today = _day(utc_s)
+            try:
+                work(session, today, self._terms_on(today))
+            except _REFUSALS as error:
+                session.rollback()
+                what = " ".join(str(error).split())
+                logger.error("%s on %s: %s; nothing was written", name, today, what)  # noqa: TRY400 - no fault of ours
 
-    def _has_result(self, utc_s: int) -> bool:
-        return self._terms.calendar.rules.provisional_result_days is not None and _begins_day(utc_s)
+        return Job(name, stage, _begins_day, run)
 
-    def _bills(self, utc_s: int) -> bool:
-        return _begins_day(utc_s) and _day(utc_s) == self._deadlines(utc_s).meter_data_on
+    def _substitute(self, session: Session, today: date, terms: LoadedTerms) -> None:
+        if terms.substitution:
+            days = terms.calendar.rules.required("metering_data_days") + 1
+            self._substitute_day(session, today - timedelta(days=days), terms)
 
-    def _has_basis(self, utc_s: int) -> bool:
-        return _begins_day(utc_s) and _day(utc_s) == self._deadlines(utc_s).settlement_basis_on
-
-    def _closes(self, utc_s: int) -> bool:
-        return _begins_day(utc_s) and _day(utc_s) == self._deadlines(utc_s).objection_until + timedelta(days=1)
-
-    def _substitute(self, session: Session, utc_s: int) -> None:
-        day = _day(utc_s) - timedelta(days=self._terms.calendar.rules.required("metering_data_days") + 1)
+    def _substitute_day(self, session: Session, day: date, terms: LoadedTerms) -> None:
         settled = _settled_intervals(session, day)
         if not settled:
             return
-        rules = rules_in_force(self._terms.substitution, province=self._terms.province, day=day)
+        rules = rules_in_force(terms.substitution, province=terms.province, day=day)
         found = substitute_day(
-            session, self._county_on(day), rules, first=settled[0], last=settled[-1], similar=self._similar
+            session, self._county_on(day), rules, first=settled[0], last=settled[-1], kind_of=terms.day_kind
         )
         logger.info("day %s: %d energies substituted again in %d intervals", day, found.moved, len(found.intervals))
 
-    def _provisional_result(self, session: Session, utc_s: int) -> None:
-        today = _day(utc_s)
-        day = today - timedelta(days=self._terms.calendar.rules.required("provisional_result_days"))
-        look_back = self._terms.calendar.rules.required("look_back_months")
+    def _provisional_result(self, session: Session, today: date, terms: LoadedTerms) -> None:
+        """Settle again what moved; what came in since the day was substituted counts too."""
+        days = terms.calendar.rules.provisional_result_days
+        if days is None:
+            return
+        day = today - timedelta(days=days)
+        if terms.substitution:
+            self._substitute_day(session, day, terms)
+        look_back = terms.calendar.rules.required("look_back_months")
         for interval in _moved_intervals(session, day):
             again = resettle_interval(
                 session, self._county_on(day), interval, posting_day=today, look_back_months=look_back
@@ -103,32 +129,71 @@ class MonthJobs:
             if isinstance(again.outcome, Resettled):
                 logger.info("interval %d is settled again as run %s", interval, again.run)
 
-    def _issue_bills(self, session: Session, utc_s: int) -> None:
-        terms, month = self._terms, self._month(utc_s)
+    def _issue_bills(self, session: Session, today: date, terms: LoadedTerms) -> None:
+        month, deadlines = _last_month(today, terms)
+        if today < deadlines.meter_data_on or month_has_bills(session, month_number(month)):
+            return
+        if not _is_read(session, month):
+            return
         order = MonthOrder(
             month=month,
             province=terms.province,
             library=terms.library,
-            retail=self._retail(month),
+            retail=terms.retail_prices(month, today),
             look_back_months=terms.calendar.rules.look_back_months,
         )
         issued = issue_bills(session, order)
         logger.info(
             "%d bills of %d, rounding %d nano-yuan", issued.issued, issued.month, issued.rounding_account_nano_yuan
         )
+        for violation in issued.violations:
+            logger.error("law %d: %s %s", violation.law, violation.where, violation.what)
 
-    def _issue_basis(self, session: Session, utc_s: int) -> None:
-        issue_month_basis(session, month_number(self._month(utc_s)), _day(utc_s), self._terms.calendar)
+    def _issue_basis(self, session: Session, today: date, terms: LoadedTerms) -> None:
+        month, deadlines = _last_month(today, terms)
+        number = month_number(month)
+        if today < deadlines.settlement_basis_on or _basis_issued_on(session, number) is not None:
+            return
+        if not month_has_bills(session, number):
+            return
+        issue_month_basis(session, number, today, terms.calendar)
 
-    def _close(self, session: Session, utc_s: int) -> None:
-        close_billed_month(session, month_number(self._month(utc_s)), _day(utc_s), self._terms.calendar)
+    def _close(self, session: Session, today: date, terms: LoadedTerms) -> None:
+        month, deadlines = _last_month(today, terms)
+        number = month_number(month)
+        issued_on = _basis_issued_on(session, number)
+        if today <= deadlines.objection_until or issued_on is None or is_month_closed(session, number):
+            return
+        window = terms.calendar.rules.required("objection_business_days")
+        if today <= add_business_days(terms.calendar.business_days, issued_on, window):
+            return  # a basis that came late has its whole window
+        if number not in terms.remitted_nano_yuan:
+            logger.warning(
+                "close-month on %s: nothing was loaded as remitted in %d, all of it is carried", today, number
+            )
+        close_billed_month(session, number, today, terms.calendar, terms.remitted_nano_yuan.get(number, {}))
 
-    def _month(self, utc_s: int) -> date:
-        """Return the month before the one in which the instant lies."""
-        return month_before(_day(utc_s).replace(day=1))
 
-    def _deadlines(self, utc_s: int) -> MonthDeadlines:
-        return self._terms.calendar.deadlines(month_number(self._month(utc_s)))
+def _last_month(today: date, terms: LoadedTerms) -> tuple[date, MonthDeadlines]:
+    """Return the month before the one of a day, and its deadlines."""
+    month = month_before(today.replace(day=1))
+    return month, terms.calendar.deadlines(month_number(month))
+
+
+def _is_read(session: Session, month: date) -> bool:
+    """Tell whether a register was read in a month: before a hub's first one there is nothing to bill."""
+    begin, end = (start_utc_s(first_interval_of_day(day)) for day in (month, next_month(month)))
+    query = select(ReadingRow.meter).where(ReadingRow.read_instant_utc_s > begin, ReadingRow.read_instant_utc_s < end)
+    return session.exec(query.limit(1)).first() is not None
+
+
+def _basis_issued_on(session: Session, month: int) -> date | None:
+    """Return the day on which the basis of a month was issued, None if it was not."""
+    query = select(MonthEventRow.on_day).where(
+        MonthEventRow.month == month, MonthEventRow.event == PartEvent.ISSUE.value, MonthEventRow.refused == ""
+    )
+    found = session.exec(query.order_by(col(MonthEventRow.seq)).limit(1)).first()
+    return None if found is None else date.fromisoformat(found)
 
 
 def _begins_day(utc_s: int) -> bool:

@@ -38,6 +38,7 @@ from edge.contract.messages import (
     BroadcastMessage,
     ContractError,
     DownMessage,
+    NoticeAnswer,
     OrdersMessage,
     PriceMessage,
     ReadingsMessage,
@@ -50,9 +51,11 @@ from edge.contract.messages import (
 from edge.contract.registry import Gateway, Registry
 from edge.contract.topics import broadcast_topic, down_topic, is_name, parse_up_topic, up_filter
 from hub.market.order_rules import Rejected, SessionParameters
+from hub.repeated_sending import NoticeSender, RepeatedSender
 from hub.store.counters import add_to_counters
 from hub.store.cursors import Cursor, advance, load_cursor, save_cursors
 from hub.store.gateways import save_gateway_states
+from hub.store.notices import notices_without_answer
 from hub.store.quarantine import Refusal, save_refusals
 from hub.store.registry import positions_of
 from hub.store.setpoints import SetpointsForGateway
@@ -60,7 +63,14 @@ from hub.store.tables import RefusedKind
 from hub.usecases.admit_readings import Admitted, GatewayReadings, Quarantined, RegisterMemory, admit_readings
 from hub.usecases.moment import Moment
 from hub.usecases.prepare_county import Credential
-from hub.usecases.record_responses import GatewayResponse, Recorded, RefusedResponse, record_responses
+from hub.usecases.record_notice_answers import GatewayAnswer, record_notice_answers, tell_reborn_gateways
+from hub.usecases.record_responses import (
+    GatewayResponse,
+    Recorded,
+    RefusedResponse,
+    ResponseRefusal,
+    record_responses,
+)
 from hub.usecases.submit_orders import GatewayOrders, OrderMemory, submit_orders
 
 logger = logging.getLogger(__name__)
@@ -70,7 +80,6 @@ REJECTIONS_PER_RECEIPT = 1000
 IN_FLIGHT_MAX = 1000
 RECONNECT_FIRST_S = 0.1
 RECONNECT_MAX_S = 2
-REPEAT_FIRST_S = 0.5
 REPEAT_MAX_S = 5.0
 
 
@@ -164,7 +173,7 @@ class HubConnection:
                     self._client.ack(received.mid, received.qos)
 
     def publish_down(self, gateway: Gateway, kind: str, message: DownMessage) -> None:
-        """Send a message ("rcpt", "set" or "trd") to one gateway, with QoS 1; without a connection, after the next."""
+        """Send a message ("rcpt", "set", "cfg", "wdr") to a gateway, QoS 1; without a connection, after the next."""
         self._publish(down_topic(self._county, gateway.shard, gateway.gateway_id, kind), encode(message), retain=False)
 
     def publish_trades(self, gateway: Gateway, message: TradesMessage) -> None:
@@ -267,6 +276,7 @@ class _Batch:
     readings: list[tuple[ReadingsMessage, GatewayReadings]] = field(default_factory=list)
     orders: list[tuple[OrdersMessage, GatewayOrders]] = field(default_factory=list)
     responses: list[GatewayResponse] = field(default_factory=list)
+    answers: list[GatewayAnswer] = field(default_factory=list)
     states: dict[int, tuple[str, str]] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
     numbers: dict[tuple[int, str], list[int]] = field(default_factory=dict)
@@ -285,6 +295,7 @@ class Ingest:
     """Turns up messages into use cases, one transaction a batch, in the engine's thread.
 
     :param registry_on: the registry with the modes of an operating day; None: those of `registry` hold on all days
+    :param notices: what gateways are told until they answer; None: a sender of its own
     """
 
     def __init__(
@@ -293,9 +304,12 @@ class Ingest:
         connection: HubConnection,
         registry: Registry,
         setpoints: "SetpointSender",
+        *,
         registry_on: Callable[[date], Registry] | None = None,
+        notices: NoticeSender | None = None,
     ) -> None:
         self._engine = engine
+        self._notices = notices or NoticeSender(connection, registry)
         self._registry_on = registry_on
         self._connection = connection
         self._registry = registry
@@ -314,6 +328,7 @@ class Ingest:
         :param timeout_s: how long to wait for a first message
         """
         self._setpoints.send_due(time.monotonic())
+        self._notices.send_due(time.monotonic())
         batch = self._undone or self._connection.take(BATCH_MESSAGES_MAX, timeout_s)
         if not batch:
             return 0
@@ -325,6 +340,7 @@ class Ingest:
         for outcome in recorded:
             if outcome.complete:
                 self._setpoints.answered(outcome.gateway, outcome.setpoints_id)
+        self._heed_answers(decoded)
         self._send_receipts(cursors, decoded)
         return len(batch)
 
@@ -337,6 +353,8 @@ class Ingest:
                 self._admit(session, decoded, moment)
                 self._submit(session, decoded, moment, parameters)
                 recorded = self._record(session, decoded, moment)
+                self._record_answers(session, decoded, moment)
+                tell_reborn_gateways(session, decoded.states)
                 save_gateway_states(session, decoded.states)
                 save_refusals(session, decoded.refusals, moment.now_utc_s)
                 cursors = self._advance(session, decoded)
@@ -446,6 +464,21 @@ class Ingest:
                 decoded.reject(given.gateway, given.response.boot, rejection)
         return [outcome for outcome in outcomes if isinstance(outcome, Recorded)]
 
+    def _record_answers(self, session: Session, decoded: _Batch, moment: Moment) -> None:
+        known = record_notice_answers(session, decoded.answers, moment)
+        for given, is_known in zip(decoded.answers, known, strict=True):
+            if not is_known:
+                rejection = Rejection(given.answer.seq, "", 0, ResponseRefusal.UNKNOWN_NOTICE.value)
+                decoded.reject(given.gateway, given.answer.boot, rejection)
+
+    def _heed_answers(self, decoded: _Batch) -> None:
+        """Stop telling what gateways keep, and tell those that started anew what they may have lost."""
+        for given in decoded.answers:
+            self._notices.answered(given.gateway, given.answer.notice)
+        if decoded.states:
+            with Session(self._engine) as session:
+                self._notices.send(notices_without_answer(session), time.monotonic())
+
     def _advance(self, session: Session, decoded: _Batch) -> dict[tuple[int, str], Cursor]:
         cursors = {}
         for key, seqs in decoded.numbers.items():
@@ -473,59 +506,41 @@ def _sort(decoded: _Batch, gateway: int, gateway_id: str, message: UpMessage) ->
         decoded.readings.append((message, GatewayReadings(gateway, gateway_id, message.r)))
     elif isinstance(message, OrdersMessage):
         decoded.orders.append((message, GatewayOrders(gateway, gateway_id, message.o)))
+    elif isinstance(message, NoticeAnswer):
+        decoded.answers.append(GatewayAnswer(gateway, gateway_id, message))
     else:
         decoded.responses.append(GatewayResponse(gateway, gateway_id, message))
-
-
-@dataclass
-class _Waiting:
-    """Setpoints without a complete answer; moments on the monotonic clock."""
-
-    message: SetpointsForGateway
-    due_s: float
-    pause_s: float
 
 
 class SetpointSender:
     """Sends setpoints and repeats them until the gateway has answered each, after 0.5 s, then ever later up to 5 s."""
 
     def __init__(self, connection: HubConnection, registry: Registry) -> None:
-        self._connection = connection
-        self._gateways = registry.gateways
-        self._waiting: dict[tuple[int, str], _Waiting] = {}
+        self._sender: RepeatedSender[tuple[int, str, int]] = RepeatedSender(connection, registry, REPEAT_MAX_S)
 
     @property
     def pending(self) -> int:
         """Return how many messages wait for their answer."""
-        return len(self._waiting)
+        return self._sender.pending
 
     def send(self, messages: Iterable[SetpointsForGateway], now_s: float) -> None:
         """Send the messages at once, and again until they are answered; one that waits already is not sent twice.
 
         :param now_s: on the monotonic clock
         """
-        for message in messages:
-            key = (message.gateway, message.message.setpoints_id)
-            self._waiting.setdefault(key, _Waiting(message, now_s, REPEAT_FIRST_S))
-        self.send_due(now_s)
+        for one in messages:
+            key = (one.gateway, one.message.setpoints_id, one.message.interval)
+            self._sender.put(key, one.gateway, "set", one.message, now_s)
+        self._sender.send_due(now_s)
 
     def send_due(self, now_s: float) -> None:
         """Send what is due at now_s on the monotonic clock; without a connection it stays due."""
-        if not self._connection.is_subscribed:
-            return
-        for waiting in self._waiting.values():
-            if waiting.due_s <= now_s:
-                gateway = self._gateways[waiting.message.gateway]
-                self._connection.publish_down(gateway, "set", waiting.message.message)
-                waiting.due_s = now_s + waiting.pause_s
-                waiting.pause_s = min(2 * waiting.pause_s, REPEAT_MAX_S)
+        self._sender.send_due(now_s)
 
     def answered(self, gateway: int, setpoints_id: str) -> None:
         """Stop sending a message whose setpoints are all answered."""
-        self._waiting.pop((gateway, setpoints_id), None)
+        self._sender.forget(lambda key: key[:2] == (gateway, setpoints_id))
 
     def drop_before(self, interval: int) -> None:
         """Stop sending setpoints of intervals before `interval`: they are over."""
-        self._waiting = {
-            key: waiting for key, waiting in self._waiting.items() if waiting.message.message.interval >= interval
-        }
+        self._sender.forget(lambda key: key[2] < interval)

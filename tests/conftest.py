@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlmodel import SQLModel
 
 from edge.contract.messages import CHANNELS
@@ -30,6 +31,10 @@ from hub.store.engine import sqlite_url
 from hub.store.schema import migrate
 
 REGISTERS = CHANNELS[:4]
+
+# A property is right or wrong, however long a loaded machine needs for an example.
+settings.register_profile("untimed", deadline=None, suppress_health_check=(HealthCheck.too_slow,))
+settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -13,6 +13,8 @@ from edge.contract.messages import (
     BroadcastMessage,
     ContractError,
     DownMessage,
+    ModesMessage,
+    NoticeAnswer,
     OrdersMessage,
     PriceMessage,
     ReadingsMessage,
@@ -23,6 +25,7 @@ from edge.contract.messages import (
     StatusMessage,
     TradesMessage,
     UpMessage,
+    WithdrawalsMessage,
 )
 from edge.contract.topics import is_name
 
@@ -35,12 +38,15 @@ _up: dict[str, msgspec.json.Decoder[Any]] = {
     "iv": msgspec.json.Decoder(ReadingsMessage),
     "ord": msgspec.json.Decoder(OrdersMessage),
     "rsp": msgspec.json.Decoder(ResponseMessage),
+    "ack": msgspec.json.Decoder(NoticeAnswer),
     "st": msgspec.json.Decoder(StatusMessage),
 }
 _down: dict[str, msgspec.json.Decoder[Any]] = {
     "rcpt": msgspec.json.Decoder(ReceiptMessage),
     "set": msgspec.json.Decoder(SetpointsMessage),
     "trd": msgspec.json.Decoder(TradesMessage),
+    "cfg": msgspec.json.Decoder(ModesMessage),
+    "wdr": msgspec.json.Decoder(WithdrawalsMessage),
 }
 _broadcast: dict[str, msgspec.json.Decoder[Any]] = {
     "price": msgspec.json.Decoder(PriceMessage),
@@ -55,7 +61,7 @@ def encode(message: UpMessage | DownMessage | BroadcastMessage) -> bytes:
 
 
 def decode_up(kind: str, payload: bytes) -> UpMessage:
-    """Return the message that a device published under `kind` ("iv", "ord", "rsp" or "st").
+    """Return the message that a device published under `kind` ("iv", "ord", "rsp", "ack" or "st").
 
     Shape, types, version, size and ranges are checked here; whether the meter is the gateway's own, the hub checks.
 
@@ -72,17 +78,23 @@ def decode_up(kind: str, payload: bytes) -> UpMessage:
         _check_orders(message)
     elif isinstance(message, ResponseMessage):
         _check_response(message)
+    elif isinstance(message, NoticeAnswer):
+        _check_notice("ack", message.notice)
     elif not is_name(message.state):
         raise ContractError(f"st: state {message.state[:80]!r} has a character outside A-Z a-z 0-9 _ -")
     return message
 
 
 def decode_down(kind: str, payload: bytes) -> DownMessage:
-    """Return the message that the hub sent under `kind` ("rcpt", "set" or "trd").
+    """Return the message that the hub sent under `kind` ("rcpt", "set", "trd", "cfg" or "wdr").
 
     :raises ContractError: saying what is wrong and where
     """
     message: DownMessage = _decode(_down, kind, payload)
+    if isinstance(message, ModesMessage):
+        _check_modes(message)
+    elif isinstance(message, WithdrawalsMessage):
+        _check_withdrawals(message)
     return message
 
 
@@ -144,3 +156,31 @@ def _check_response(message: ResponseMessage) -> None:
             raise ContractError(f"rsp: meter id {answer.meter[:80]!r} has a character outside A-Z a-z 0-9 _ -")
         if len(answer.outcome) > OUTCOME_CHARACTERS_MAX or not answer.outcome.isprintable():
             raise ContractError(f"rsp: meter {answer.meter}: the outcome is too long or not printable")
+
+
+def _check_modes(message: ModesMessage) -> None:
+    _check_notice("cfg", message.notice)
+    for one in message.m:
+        if not is_name(one.meter):
+            raise ContractError(f"cfg: meter id {one.meter[:80]!r} has a character outside A-Z a-z 0-9 _ -")
+        intervals = [modes.from_interval for modes in one.modes]
+        if any(not 0 <= interval * SECONDS_PER_INTERVAL <= UTC_S_MAX for interval in intervals):
+            raise ContractError(f"cfg: meter {one.meter}: an interval is out of range")
+        if intervals != sorted(set(intervals)):
+            raise ContractError(f"cfg: meter {one.meter}: the intervals do not ascend")
+
+
+def _check_withdrawals(message: WithdrawalsMessage) -> None:
+    _check_notice("wdr", message.notice)
+    if not 0 <= message.interval * SECONDS_PER_INTERVAL <= UTC_S_MAX:
+        raise ContractError(f"wdr: interval {message.interval} is out of range")
+    for order in message.w:
+        if not is_name(order.meter) or not is_name(order.reason):
+            raise ContractError(
+                f"wdr: meter id {order.meter[:80]!r} or its reason has a character outside A-Z a-z 0-9 _ -"
+            )
+
+
+def _check_notice(kind: str, notice: int) -> None:
+    if not 1 <= notice <= INT64_MAX:
+        raise ContractError(f"{kind}: notice {notice} is outside 1..2^63-1")

@@ -4,9 +4,13 @@ Energy is Wh (or varh for reactive registers), price micro-yuan/kWh, power W, ti
 Registers are cumulative and never negative; `1-0:1.8.0` is import from the network, `1-0:2.8.0` export to it.
 """
 
+from collections.abc import Mapping
 from enum import Enum
+from types import MappingProxyType
 
 import msgspec
+
+from edge.contract.registry import SaleMode, SupplyMode
 
 IMPORT = "1-0:1.8.0"
 EXPORT = "1-0:2.8.0"
@@ -103,6 +107,15 @@ class ResponseMessage(msgspec.Struct, frozen=True):
     v: int = VERSION
 
 
+class NoticeAnswer(msgspec.Struct, frozen=True):
+    """Up, topic ack: the gateway keeps what one of its notices says (ModesMessage, WithdrawalsMessage)."""
+
+    boot: str
+    seq: int
+    notice: int
+    v: int = VERSION
+
+
 class StatusMessage(msgspec.Struct, frozen=True):
     """Up, topic st, retained: birth ("online") and last will ("offline")."""
 
@@ -168,6 +181,50 @@ class TradesMessage(msgspec.Struct, frozen=True):
     v: int = VERSION
 
 
+class ModesFrom(msgspec.Struct, frozen=True, array_like=True):
+    """How a meter trades from an interval on."""
+
+    from_interval: int
+    supply_mode: SupplyMode
+    sale_mode: SaleMode
+
+
+class MeterModes(msgspec.Struct, frozen=True, array_like=True):
+    """All that is known of one meter's modes: `from_interval` ascends; before the first, the registry file's hold."""
+
+    meter: str
+    modes: tuple[ModesFrom, ...]
+
+
+class ModesMessage(msgspec.Struct, frozen=True):
+    """Down, topic cfg: how meters of the gateway trade from which interval on, since an election changed it.
+
+    What is said of a meter replaces what an older notice said of it. notice: counts this gateway's notices from 1; it
+    may come more than once and after a newer one, until the gateway has answered it (NoticeAnswer).
+    """
+
+    notice: int
+    m: tuple[MeterModes, ...]
+    v: int = VERSION
+
+
+class WithdrawnOrder(msgspec.Struct, frozen=True, array_like=True):
+    """An order that was accepted and does not stand any more; `reason` is a slug as in receipts."""
+
+    meter: str
+    number: int
+    reason: str
+
+
+class WithdrawalsMessage(msgspec.Struct, frozen=True):
+    """Down, topic wdr: orders of the gateway for one interval that do not stand any more; `notice` as above."""
+
+    notice: int
+    interval: int
+    w: tuple[WithdrawnOrder, ...]
+    v: int = VERSION
+
+
 class PriceMessage(msgspec.Struct, frozen=True):
     """Broadcast b/price, retained: an interval's provincial indicative price and cleared price by balance unit."""
 
@@ -188,6 +245,25 @@ class SessionMessage(msgspec.Struct, frozen=True):
     v: int = VERSION
 
 
-UpMessage = ReadingsMessage | OrdersMessage | ResponseMessage | StatusMessage
-DownMessage = ReceiptMessage | SetpointsMessage | TradesMessage
+Notice = ModesMessage | WithdrawalsMessage
+UpMessage = ReadingsMessage | OrdersMessage | ResponseMessage | NoticeAnswer | StatusMessage
+DownMessage = ReceiptMessage | SetpointsMessage | TradesMessage | Notice
 BroadcastMessage = PriceMessage | SessionMessage
+
+DOCUMENTS: Mapping[str, type[msgspec.Struct]] = MappingProxyType(
+    {
+        "edge-readings": ReadingsMessage,
+        "edge-orders": OrdersMessage,
+        "edge-response": ResponseMessage,
+        "edge-notice-answer": NoticeAnswer,
+        "edge-status": StatusMessage,
+        "edge-receipt": ReceiptMessage,
+        "edge-setpoints": SetpointsMessage,
+        "edge-trades": TradesMessage,
+        "edge-modes": ModesMessage,
+        "edge-withdrawals": WithdrawalsMessage,
+        "edge-price": PriceMessage,
+        "edge-session": SessionMessage,
+    }
+)
+"""Every message as a document with a JSON Schema, for gateways that others write."""

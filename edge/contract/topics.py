@@ -1,8 +1,8 @@
 """MQTT topic names: build them and take them apart.
 
-cmb/v1/{county}/{shard}/m/{device}/{iv|tel|ord|st|rsp}     up
-cmb/v1/{county}/{shard}/d/{device}/{rcpt|set|trd|cfg}      down
-cmb/v1/{county}/b/{price|session}                          broadcast, retained
+cmb/v1/{county}/{shard}/m/{device}/{iv|tel|ord|st|rsp|ack}  up
+cmb/v1/{county}/{shard}/d/{device}/{rcpt|set|trd|cfg|wdr}   down
+cmb/v1/{county}/b/{price|session}                           broadcast, retained
 """
 
 import re
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from edge.contract.messages import ContractError
 
-UP_KINDS = frozenset({"iv", "tel", "ord", "st", "rsp"})
-DOWN_KINDS = frozenset({"rcpt", "set", "trd", "cfg"})
+UP_KINDS = frozenset({"iv", "tel", "ord", "st", "rsp", "ack"})
+DOWN_KINDS = frozenset({"rcpt", "set", "trd", "cfg", "wdr"})
 BROADCAST_KINDS = frozenset({"price", "session"})
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 

@@ -16,15 +16,18 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from hub.api import (
+    bill_month_routes,
     bill_routes,
     green_routes,
     hosting_routes,
     market_routes,
     money_routes,
     problems,
+    registry_point_routes,
     registry_routes,
     running_routes,
     session_routes,
+    trial_balance_routes,
 )
 from hub.api.context import AccountTotalsCache, ApiContext, BillForm, Caller, NetworkLimits, RegisterCache, SummaryCache
 from hub.api.events import EventStream
@@ -114,11 +117,14 @@ def create_app(
         running_routes,
         market_routes,
         money_routes,
+        bill_month_routes,
         bill_routes,
         hosting_routes,
+        registry_point_routes,
         registry_routes,
         green_routes,
         session_routes,
+        trial_balance_routes,
     ):
         app.include_router(module.router, prefix=PREFIX)
     if console_files is not None:

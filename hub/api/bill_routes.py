@@ -62,13 +62,14 @@ def list_bills(
     month: MonthText,
     cursor: CursorText = None,
     limit: Limit = 200,
+    q: Annotated[str, Query(max_length=100, description="Part of a metering point's or an account's id.")] = "",
 ) -> Response:
     """List the bills of a month by metering point; a participant sees its own, an auditor all."""
     number = int(month.replace("-", ""))
     scope = f"bills/{number}"
     key = decode_cursor(cursor, scope, str)
     after = str(key[0]) if key else None
-    rows = read_bill_heads(session, number, after=after, limit=limit + 1, participant=_whose(caller))
+    rows = read_bill_heads(session, number, after=after, limit=limit + 1, participant=whose_bills(caller), text=q)
     items, next_cursor = page_of(rows, limit, scope, lambda row: (row.meter_id,))
     page = Page[BillSummary](items=[_summary(row) for row in items], next_cursor=next_cursor)
     return json_response(request, page, closed=is_month_closed(session, number))
@@ -89,7 +90,7 @@ def get_bill(
 ) -> Response:
     """Return the bill of a metering point, as it was issued; workbook and PDF are made when they are asked for."""
     found = find_point(session, metering_point)
-    whose = _whose(caller)
+    whose = whose_bills(caller)
     if found is None or (whose is not None and found[1] != whose):
         # Who may not read a bill is not told either whether there is one.
         raise unknown("bill", f"there is no bill of {metering_point!r} for {month}")
@@ -103,7 +104,7 @@ def get_bill(
     return kept_response(request, context.bill_forms[form](decode_bill(document), language), MEDIA_TYPES[form])
 
 
-def _whose(caller: Caller) -> str | None:
+def whose_bills(caller: Caller) -> str | None:
     """Return whose bills the caller may read, None for all.
 
     :raises ProblemError: 403 if it may read none

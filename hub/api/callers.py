@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 
-from hub.api.access_keys import read_key_file
+from hub.api.access_keys import AccessKeysError, read_key_file
 from hub.api.context import Caller, Context
 from hub.api.problems import ProblemError
 from hub.market.registry.access import Resource, Role, may_read
@@ -31,6 +31,23 @@ def read_access_keys(path: Path) -> Mapping[str, Caller]:
     :raises hub.api.access_keys.AccessKeysError: if the file is no list of keys
     """
     return {key.key_sha256: Caller(key.name, key.role, key.participant_id) for key in read_key_file(path)}
+
+
+def operator_on_this_machine(path: Path, key: str | None) -> Caller:
+    """Return who changes something by a command, by the rules of a request: an operator, with a key if there are keys.
+
+    :param path: the file of keys
+    :raises hub.api.access_keys.AccessKeysError: if the file is no list of keys, or the key is not an operator's
+    """
+    access_keys = read_access_keys(path)
+    if not access_keys and key is None:
+        return LOCAL_OPERATOR
+    found = access_keys.get(sha256((key or "").encode()).hexdigest())
+    if found is None:
+        raise AccessKeysError("this hub has keys: give an operator's" if key is None else "nobody has the key given")
+    if found.role is not Role.OPERATOR:
+        raise AccessKeysError(f"{found.name}: {found.role.value} may change nothing here")
+    return found
 
 
 def get_caller(request: Request, context: Context) -> Caller:

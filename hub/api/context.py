@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -21,7 +22,11 @@ from hub.store.read_days import (
     read_settlement_runs,
 )
 from hub.store.read_money import AccountTotal, read_account_totals
+from hub.store.registry_events import last_registry_sequence
 from hub.usecases.registry_event import LoadedRegister, load_register
+
+DAY_REGISTERS_KEPT = 4
+"""A reader looks at a few days in turn, most of which rest on the same records."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,7 @@ class RegisterCache:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._kept: LoadedRegister | None = None
+        self._of_days: tuple[LoadedRegister, ...] = ()
 
     def read(self, session: Session, county: str) -> LoadedRegister:
         """Return the register with every record that the session sees.
@@ -107,6 +113,28 @@ class RegisterCache:
             kept = self._kept if self._kept is not None and self._kept.county == county else LoadedRegister(county)
             self._kept = load_register(session, kept)
             return self._kept
+
+    def read_before(self, session: Session, county: str, day: date) -> LoadedRegister:
+        """Return the register that the day's modes rest on: what was recorded before it (usecases.day_registry).
+
+        :raises hub.usecases.event_log.EventLogError: if the stored log is not what was written
+        """
+        sequence = last_registry_sequence(session, county, recorded_before=day)
+        with self._lock:
+            kept = next(
+                (
+                    one
+                    for one in (self._kept, *self._of_days)
+                    if one and (one.county, one.sequence) == (county, sequence)
+                ),
+                None,
+            )
+        if kept is not None or not sequence:
+            return kept or LoadedRegister(county)
+        found = load_register(session, LoadedRegister(county), recorded_before=day)
+        with self._lock:
+            self._of_days = (found, *self._of_days)[:DAY_REGISTERS_KEPT]
+        return found
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Routes of the money: account totals with their zero, statements, the table of a day."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Annotated
 
@@ -8,9 +9,10 @@ from fastapi.responses import Response
 from sqlmodel import Session
 
 from edge.contract.interval import day_of_interval
+from edge.contract.registry import SaleMode, SupplyMode
 from hub.api.amounts import yuan_text_from_nano_yuan
 from hub.api.conditional import json_response
-from hub.api.context import Context, ReadSession
+from hub.api.context import ApiContext, Context, ReadSession
 from hub.api.day_documents import shown_day, totals_document
 from hub.api.documents import (
     Accounts,
@@ -25,13 +27,18 @@ from hub.api.documents import (
 )
 from hub.api.paging import CursorText, Limit, Page, decode_cursor, page_of
 from hub.api.problems import RESPONSES, unknown
+from hub.api.registry_routes import broken_log, prepared_county
+from hub.market.elections.point_modes import sale_in_force, supply_in_force
 from hub.store.read_days import intervals_of_day, read_settlement_runs
 from hub.store.read_money import (
+    Statement,
+    StatementMeter,
     add_account_totals,
     read_statement,
     read_statement_days,
     read_statement_heads,
 )
+from hub.usecases.event_log import EventLogError
 
 router = APIRouter(tags=["settlement"], responses=RESPONSES)
 
@@ -69,15 +76,17 @@ def list_statements(
 @router.get("/statements/{account}", response_model=StatementDocument)
 def get_statement(
     request: Request,
+    context: Context,
     session: ReadSession,
     account: Annotated[str, Path(max_length=100, description="A participant id, or an account such as D_sup.")],
     day: Day = None,
 ) -> Response:
-    """Return the statement of one account for a day, line by line."""
+    """Return the statement of one account for a day, line by line, with the modes that were in force on it."""
     chosen = _statement_day(session, day)
     statement = read_statement(session, chosen, account)
     if statement is None:
         raise unknown("statement", f"there is no statement of {account!r} for {chosen}")
+    statement = replace(statement, meters=_in_force(context, session, statement))
     return json_response(request, statement_document(statement), closed=True)
 
 
@@ -133,3 +142,19 @@ def _statement_day(session: Session, day: date | None) -> str:
         return day.isoformat()
     days = read_statement_days(session)
     return days[0] if days else ""
+
+
+def _in_force(context: ApiContext, session: Session, statement: Statement) -> tuple[StatementMeter, ...]:
+    """Return the statement's points with the modes of its day, which its settlement read too."""
+    day, county = date.fromisoformat(statement.day), prepared_county(session)
+    try:
+        register = context.registers.read_before(session, county, day).register
+    except EventLogError as error:
+        raise broken_log(error) from None
+    found = []
+    for point in statement.meters:
+        supply = supply_in_force(register, point.meter, SupplyMode(point.supply_mode), day)
+        sale = sale_in_force(register, point.meter, SaleMode(point.sale_mode), day)
+        modes = {"supply_mode": supply.mode.value, "sale_mode": sale.mode.value}
+        found.append(replace(point, **modes, supply_by=supply.by, sale_by=sale.by))
+    return tuple(found)

@@ -1,5 +1,6 @@
 """Routes of the registry: the register of a day, its log of events, a new event, the provincial document."""
 
+from collections.abc import Sequence
 from datetime import date
 from http import HTTPStatus
 from typing import Annotated, Any, assert_never
@@ -18,6 +19,7 @@ from hub.api.context import ApiContext, Context, ReadSession
 from hub.api.json_schema import inlined_schema, json_answer
 from hub.api.paging import CursorText, Limit, decode_cursor, page_of
 from hub.api.problems import MEDIA_TYPE, RESPONSES, Problem, ProblemError, unknown
+from hub.market.event_log import GENESIS_SHA256, record_sha256
 from hub.market.registry.access import Resource
 from hub.market.registry.event_log import RegistryRecord
 from hub.market.registry.events import Event
@@ -26,6 +28,7 @@ from hub.market.registry.provincial_schema import ProvincialDocument, document_f
 from hub.market.registry.register import Register
 from hub.market.registry.register_document import OutcomeRow, RegisterTables
 from hub.market.registry.register_view import register_view
+from hub.store.read_registry import read_record_hashes
 from hub.store.registry import county_of
 from hub.store.registry_events import read_registry_records
 from hub.usecases.event_log import EventLogError
@@ -44,11 +47,13 @@ Day = Annotated[date | None, Query(description="County day (UTC+8); today by the
 class RegisterOfDay(RegisterTables, frozen=True):
     """The register of a county on a day, as far as the caller may see it.
 
-    sequence: of the last event that it rests on, 0 if there is none: then no log says who takes part and how.
+    sequence: of the last event that it rests on, 0 if there is none: then no log says who takes part and how. sha256:
+    of that event's record, "" if there is none; the hub checked the chain up to it and decided every event again.
     """
 
     county: str
     sequence: int
+    sha256: str
 
 
 class LoggedEvent(msgspec.Struct, frozen=True):
@@ -62,10 +67,20 @@ class LoggedEvent(msgspec.Struct, frozen=True):
     sha256: str
 
 
+class ChainedEvent(LoggedEvent, frozen=True):
+    """The same in its chain. previous_sha256: of the record before, 64 zeros before the first.
+
+    follows: whether `sha256` is the hash of the record on top of that one; no record of an unaltered log is without.
+    """
+
+    previous_sha256: str
+    follows: bool
+
+
 class LoggedEvents(msgspec.Struct, frozen=True):
     """One page of the log. next_cursor: give it as `cursor` for the next page; null on the last page."""
 
-    items: tuple[LoggedEvent, ...]
+    items: tuple[ChainedEvent, ...]
     next_cursor: str | None
 
 
@@ -77,9 +92,10 @@ class LoggedEvents(msgspec.Struct, frozen=True):
 def get_register(context: Context, session: ReadSession, caller: KnownCaller, day: Day = None) -> Response:
     """Return who takes part on a day and in which modes, from all events so far; a participant sees its own."""
     loaded = _loaded(context, session)
-    tables = register_view(loaded.register, day or _today(context), caller.role, caller.participant_id)
+    tables = register_view(loaded.register, day or county_today(context), caller.role, caller.participant_id)
     fields = msgspec.structs.asdict(tables)
-    return _answer(RegisterOfDay(**fields, county=loaded.county, sequence=loaded.sequence))
+    head = "" if loaded.last is None else loaded.last.sha256
+    return _answer(RegisterOfDay(**fields, county=loaded.county, sequence=loaded.sequence, sha256=head))
 
 
 @router.get(
@@ -92,12 +108,12 @@ def list_registry_events(
 ) -> Response:
     """List the events of the registry in their order, refused ones with their reason, chained by hash."""
     refuse_unreadable(caller, Resource.REGISTER)
-    county = _county(session)
+    county = prepared_county(session)
     scope = f"registry-events/{county}"
     key = decode_cursor(cursor, scope, int)
     rows = read_registry_records(session, county, after_sequence=int(key[0]) if key else 0, limit=limit + 1)
     items, next_cursor = page_of(rows, limit, scope, lambda record: (record.sequence,))
-    return _answer(LoggedEvents(tuple(_logged(record) for record in items), next_cursor))
+    return _answer(LoggedEvents(chained(session, county, items), next_cursor))
 
 
 async def get_event(request: Request) -> Event:
@@ -148,7 +164,7 @@ def post_registry_event(
     try:
         _, submission = submit_event(context.writer, loaded, event, actor=caller.name, now=context.now_utc_s)
     except EventLogError as error:
-        raise _broken_log(error) from None
+        raise broken_log(error) from None
     except OperationalError:
         # The hub's jobs hold the database: SQLite has one writer at a time.
         what = "the database is busy; send the same event again"
@@ -180,7 +196,7 @@ def get_provincial(
     refuse_unreadable(caller, Resource.REGISTER)
     register = _loaded(context, session).register
     try:
-        export = export_of(register, county or _only_county(register), day or _today(context))
+        export = export_of(register, county or _only_county(register), day or county_today(context))
     except RefusedError as error:
         raise unknown("county", error.what) from None
     return _answer(document_from_export(export))
@@ -188,16 +204,21 @@ def get_provincial(
 
 def _loaded(context: ApiContext, session: Session) -> LoadedRegister:
     try:
-        return context.registers.read(session, _county(session))
+        return context.registers.read(session, prepared_county(session))
     except EventLogError as error:
-        raise _broken_log(error) from None
+        raise broken_log(error) from None
 
 
-def _broken_log(error: EventLogError) -> ProblemError:
+def broken_log(error: EventLogError) -> ProblemError:
+    """Return the answer to a stored log that is not what was written."""
     return ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, "registry-log", f"the registry cannot be read: {error}")
 
 
-def _county(session: Session) -> str:
+def prepared_county(session: Session) -> str:
+    """Return the id of the hub's county.
+
+    :raises ProblemError: 404 if it was prepared for none
+    """
     known = county_of(session)
     if known is None:
         raise unknown("county", "this hub is not prepared for a county")
@@ -211,7 +232,8 @@ def _only_county(register: Register) -> str:
     return counties[0]
 
 
-def _today(context: ApiContext) -> date:
+def county_today(context: ApiContext) -> date:
+    """Return the county's day by the hub's time."""
     return day_of_interval(interval_from_utc_s(context.now_utc_s()))
 
 
@@ -224,6 +246,18 @@ def _stands(record: RegistryRecord, status: HTTPStatus) -> Response:
     if outcome.outcome == "refused":
         raise ProblemError(HTTPStatus.CONFLICT, f"registry-{outcome.reason}", f"{outcome.what}")
     return _answer(_logged(record), status)
+
+
+def chained(session: Session, county: str, records: Sequence[RegistryRecord]) -> tuple[ChainedEvent, ...]:
+    """Return records of a county's log with the hash of the one before each, which need not be among them."""
+    before = read_record_hashes(session, county, [record.sequence - 1 for record in records])
+    found = []
+    for record in records:
+        previous = before.get(record.sequence - 1, GENESIS_SHA256)
+        follows = record_sha256(previous, record.sequence, record.event, record.outcomes) == record.sha256
+        logged = msgspec.structs.asdict(_logged(record))
+        found.append(ChainedEvent(**logged, previous_sha256=previous, follows=follows))
+    return tuple(found)
 
 
 def _logged(record: RegistryRecord) -> LoggedEvent:

@@ -14,7 +14,7 @@ from hub.api.day_documents import shown_day
 from hub.api.problems import RESPONSES
 from hub.market.province.hand_over import HandOverState
 from hub.market.timetable.session_states import SessionState
-from hub.store.read_days import intervals_of_day
+from hub.store.read_days import IntervalSummary, intervals_of_day
 from hub.store.sessions import StoredHandOver, StoredSession, read_hand_overs, read_sessions
 
 router = APIRouter(tags=["market"], responses=RESPONSES)
@@ -79,7 +79,8 @@ class ExchangeInterval(BaseModel):
 
     scheduled_wh: the newest schedule, of `version`. standing_wh: the newest that was acknowledged; null: none was.
     finality: of the newest: "final", "awaits-province" (provisional) or "refused". frozen: neither level accepts a
-    changed schedule any more.
+    changed schedule any more. metered_wh: over the gateway, deviation_wh: of it from the schedule; null until settled.
+    The province takes the schedule at the day-ahead price and the deviation at the real-time price.
     """
 
     interval: int
@@ -92,11 +93,15 @@ class ExchangeInterval(BaseModel):
     standing_wh: int | None
     finality: str
     frozen: bool
+    metered_wh: int | None
+    deviation_wh: int | None
+    day_ahead_uyuan_per_kwh: int | None
+    real_time_uyuan_per_kwh: int | None
     steps: list[ExchangeStep]
 
 
 class ExchangeDay(BaseModel):
-    """The exchange schedule of a day, as it is handed over. closed: all of its intervals are frozen."""
+    """The exchange schedule of a day, as it is handed over. closed: all of its intervals are frozen and metered."""
 
     day: str
     closed: bool
@@ -120,8 +125,11 @@ def get_exchange(request: Request, context: Context, session: ReadSession, day: 
     wanted = intervals_of_day(chosen)
     found = read_hand_overs(session, first=wanted[0], last=wanted[-1])
     closed = len(found) == len(wanted) and all(one.row.state in _FROZEN for one in found)
-    document = ExchangeDay(day=chosen.isoformat(), closed=closed, intervals=[_exchange(one) for one in found])
-    return json_response(request, document, closed=closed)
+    summaries = {one.interval: one for one in context.summaries.read(session, wanted)}
+    settled = all(summaries[one.row.interval].exchange.deviation_wh is not None for one in found)
+    intervals = [_exchange(one, summaries[one.row.interval]) for one in found]
+    document = ExchangeDay(day=chosen.isoformat(), closed=closed and settled, intervals=intervals)
+    return json_response(request, document, closed=document.closed)
 
 
 def _session(one: StoredSession) -> MarketSession:
@@ -146,8 +154,9 @@ def _session(one: StoredSession) -> MarketSession:
     )
 
 
-def _exchange(one: StoredHandOver) -> ExchangeInterval:
-    row = one.row
+def _exchange(one: StoredHandOver, summary: IntervalSummary) -> ExchangeInterval:
+    row, exchange = one.row, summary.exchange
+    imported_wh, exported_wh = exchange.metered_import_wh, exchange.metered_export_wh
     return ExchangeInterval(
         interval=row.interval,
         label=label_of_interval(row.interval),
@@ -159,6 +168,10 @@ def _exchange(one: StoredHandOver) -> ExchangeInterval:
         standing_wh=row.standing_import_wh,
         finality=row.finality,
         frozen=row.state in _FROZEN,
+        metered_wh=None if imported_wh is None or exported_wh is None else imported_wh - exported_wh,
+        deviation_wh=exchange.deviation_wh,
+        day_ahead_uyuan_per_kwh=summary.prices.day_ahead_uyuan_per_kwh,
+        real_time_uyuan_per_kwh=summary.prices.real_time_uyuan_per_kwh,
         steps=[
             ExchangeStep(
                 step=event.step,

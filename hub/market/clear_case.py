@@ -210,10 +210,10 @@ def clear_case(case: ClearCase) -> ClearedCase:
 
     :raises CaseError: if the units are no tree, the session's rules contradict each other, or numbers leave 64 bits
     """
-    _require_rules(case)
-    tree = _tree(case.units)
-    accepted, rejected = _sorted_out(case, set(tree.unit_id))
-    orders = _batch(tree, accepted, case.province)
+    require_rules(case)
+    tree = tree_of(case.units)
+    accepted, rejected = sorted_out(case, set(tree.unit_id))
+    orders = batch_of(tree, accepted, case.province)
     try:
         found = clear(
             tree,
@@ -236,7 +236,11 @@ def clear_case(case: ClearCase) -> ClearedCase:
     return ClearedCase(_result(case, tree, orders, found, rejected), violations)
 
 
-def _require_rules(case: ClearCase) -> None:
+def require_rules(case: ClearCase) -> None:
+    """Refuse a case whose rules contradict each other.
+
+    :raises CaseError: if the floor is above the cap, or the province buys above its own offer
+    """
     floor, cap = case.price_floor_uyuan_per_kwh, case.price_cap_uyuan_per_kwh
     if floor is not None and cap is not None and floor > cap:
         raise CaseError(f"price_floor_uyuan_per_kwh {floor} is above price_cap_uyuan_per_kwh {cap}")
@@ -247,7 +251,7 @@ def _require_rules(case: ClearCase) -> None:
             raise CaseError(f"province: the import price {imports} is below the export price {exports}")
 
 
-def _tree(units: list[CaseUnit]) -> BalanceTree:
+def tree_of(units: list[CaseUnit]) -> BalanceTree:
     """Return the units parents first, those of one depth by name.
 
     :raises CaseError: if they are no tree
@@ -289,12 +293,12 @@ def _limit(limit_wh: int | None) -> int:
     return NO_LIMIT_WH if limit_wh is None else min(limit_wh, NO_LIMIT_WH)
 
 
-def _sorted_out(case: ClearCase, units: set[str]) -> tuple[list[CaseOrder], list[RejectedRow]]:
+def sorted_out(case: ClearCase, units: set[str]) -> tuple[list[CaseOrder], list[RejectedRow]]:
     """Return the accepted orders by id and the rejected ones as they stand."""
     accepted: dict[str, CaseOrder] = {}
     rejected = []
     for position, order in enumerate(case.orders):
-        reason = OrderRejection.DUPLICATE_ID if order.order in accepted else _rejection(case, order, units)
+        reason = OrderRejection.DUPLICATE_ID if order.order in accepted else rejection_of(case, order, units)
         if reason is None:
             accepted[order.order] = order
         else:
@@ -302,7 +306,7 @@ def _sorted_out(case: ClearCase, units: set[str]) -> tuple[list[CaseOrder], list
     return [accepted[name] for name in sorted(accepted)], rejected
 
 
-def _rejection(case: ClearCase, order: CaseOrder, units: set[str]) -> OrderRejection | None:
+def rejection_of(case: ClearCase, order: CaseOrder, units: set[str]) -> OrderRejection | None:
     """Return the first rule that the order breaks, None if it keeps all."""
     floor, cap, price = case.price_floor_uyuan_per_kwh, case.price_cap_uyuan_per_kwh, order.price_uyuan_per_kwh
     checks = (
@@ -316,7 +320,7 @@ def _rejection(case: ClearCase, order: CaseOrder, units: set[str]) -> OrderRejec
     return next((reason for is_broken, reason in checks if is_broken), None)
 
 
-def _batch(tree: BalanceTree, accepted: list[CaseOrder], province: Province | None) -> OrderBatch:
+def batch_of(tree: BalanceTree, accepted: list[CaseOrder], province: Province | None) -> OrderBatch:
     """Return the accepted orders and, last, the province's."""
     position = {name: number for number, name in enumerate(tree.unit_id)}
     rows = [

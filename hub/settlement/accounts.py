@@ -43,6 +43,15 @@ SYSTEM_ACCOUNT_NAMES: tuple[str, ...] = (
 )
 assert len(SYSTEM_ACCOUNT_NAMES) == len(SystemAccount)
 
+MARKET_ACCOUNT = "market"
+"""Whom a direct user's bill pays for traded energy, and who pays the sellers for it; empty once a month is billed."""
+UNBILLED_ACCOUNT = "unbilled"
+"""Who pays the sellers what a re-settlement changed after a month was billed, until a bill charges it."""
+MONTH_ACCOUNT_NAMES: tuple[str, ...] = (MARKET_ACCOUNT, UNBILLED_ACCOUNT)
+"""Accounts of the month's ledger only. With participants, system accounts and retailers they are all accounts there
+are; intervals know none of them, so they have no place in `AccountTable`.
+"""
+
 
 class AccountTableError(ValueError):
     """The participants cannot be numbered: an id stands twice or is the name of a system account."""
@@ -74,7 +83,7 @@ def account_table(participant_ids: Iterable[str]) -> AccountTable:
     :raises AccountTableError: if an id stands twice or is the name of a system account
     """
     ids = tuple(participant_ids)
-    seen: set[str] = set(SYSTEM_ACCOUNT_NAMES)
+    seen: set[str] = {*SYSTEM_ACCOUNT_NAMES, *MONTH_ACCOUNT_NAMES}
     for participant_id in ids:
         if participant_id in seen:
             raise AccountTableError(f"account {participant_id!r} would stand twice")

@@ -159,3 +159,26 @@ class SettlementDifferenceRow(SQLModel, table=True):
     posting_month: int
     amount_nano_yuan: int = Field(sa_type=BigInteger)
     rule_version: str = Field(sa_type=Text)
+
+
+class MonthPostingRow(SQLModel, table=True):
+    """What joins a month's bills to its intervals' ledger, between accounts by position; append-only by trigger.
+
+    posting_month: in which it is booked; month: whose intervals first..last (inclusive) it is about. kind: JoinKind
+    value; of_kind: the TransferKind that is reversed or paid on; meter: -1 none. A negative amount flows the other way.
+    """
+
+    __tablename__ = "month_posting"
+    __table_args__ = BULK
+    posting_month: int = Field(primary_key=True)
+    seq: int = Field(primary_key=True)
+    month: int = Field(index=True)
+    meter: int
+    kind: str = Field(sa_type=Text)
+    of_kind: str = Field(sa_type=Text)
+    payer: int
+    payee: int
+    amount_nano_yuan: int = Field(sa_type=BigInteger)
+    first_interval: int = Field(sa_type=BigInteger)
+    last_interval: int = Field(sa_type=BigInteger)
+    rule_version: str = Field(sa_type=Text)

@@ -155,11 +155,12 @@ def read_bill_document(session: Session, month: int, meter: int, version: int | 
 
 
 def read_bill_heads(
-    session: Session, month: int, *, after: str | None, limit: int, participant: str | None = None
+    session: Session, month: int, *, after: str | None, limit: int, participant: str | None = None, text: str = ""
 ) -> list[BillHeadRow]:
     """Return at most `limit` newest bills of the month by metering point, those after meter id `after`.
 
     :param participant: only bills of this participant's account; None: all
+    :param text: only bills whose metering point's id, or account's, contains it
     """
     newest = (
         select(BillRow.meter, func.max(BillRow.version).label("version"))
@@ -180,6 +181,9 @@ def read_bill_heads(
         query = query.where(MeteringPointRow.meter_id > after)
     if participant is not None:
         query = query.where(AccountRow.account_id == participant)
+    if text:
+        by_meter = col(MeteringPointRow.meter_id).contains(text, autoescape=True)
+        query = query.where(by_meter | col(AccountRow.account_id).contains(text, autoescape=True))
     return [
         BillHeadRow(
             meter_id=meter_id,

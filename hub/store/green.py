@@ -203,3 +203,25 @@ def read_green_volumes(session: Session, *, first: int, last: int) -> list[Green
     """Return what attributes went to whom in the intervals first..last, by mode and buyer."""
     rows = session.execute(_BUYERS, {"first": first, "last": last})
     return [GreenVolume(*(int(value) for value in row)) for row in rows]
+
+
+_ENTERED_TOTALS = text(
+    "SELECT month, count(*), sum(generation_wh), sum(certificates), sum(carried_wh) FROM green_plant_month "
+    "GROUP BY month ORDER BY month DESC"
+)
+
+
+@dataclass(frozen=True)
+class EnteredTotal:
+    """A month in the register of certificates, all plants together."""
+
+    month: int
+    plants: int
+    generation_wh: int
+    certificates: int
+    carried_wh: int
+
+
+def read_entered_totals(session: Session) -> list[EnteredTotal]:
+    """Return the months that were entered in the register of certificates, newest first."""
+    return [EnteredTotal(*(int(value) for value in row)) for row in session.execute(_ENTERED_TOTALS)]

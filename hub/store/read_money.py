@@ -62,13 +62,18 @@ class StatementLine:
 
 @dataclass(frozen=True)
 class StatementMeter:
-    """A metering point that a statement is about."""
+    """A metering point that a statement is about.
+
+    supply_mode, sale_mode: as the county was prepared, by None; or by what the registry's log says of the day.
+    """
 
     meter: str
     kind: str
     supply_mode: str
     sale_mode: str
     voltage_class: str
+    supply_by: str | None = None
+    sale_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -176,7 +181,7 @@ def read_statement_heads(
 
 
 def read_statement(session: Session, day: str, account: str) -> Statement | None:
-    """Return the statement of an account for a day, or None if there is none."""
+    """Return the statement of an account for a day, its points with the modes as prepared; None if there is none."""
     found = session.exec(
         select(StatementRow, AccountRow.participant, ParticipantRow.seller_class)
         .join(AccountRow, col(AccountRow.position) == col(StatementRow.account))

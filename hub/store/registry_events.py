@@ -1,5 +1,6 @@
 """The registry's log in the database: append a record, read what was appended since, find an event, turn its pages."""
 
+from collections.abc import Sequence
 from datetime import date
 
 import msgspec
@@ -8,8 +9,13 @@ from sqlmodel import Session, col, select
 from hub.market.registry.event_log import RegistryRecord, Taken
 from hub.market.registry.events import Event
 from hub.market.registry.register_document import OutcomeRow
-from hub.store.event_log import append_row
+from hub.store.bulk import Row, RowRefusedError, insert_rows
+from hub.store.event_log import SequenceTakenError, append_row
 from hub.store.registry_tables import RegistryEventRow
+
+IDS_PER_QUERY = 10_000
+"""SQLite takes at most 32,766 parameters in one statement."""
+_NAMES = ("county", "sequence", "event_id", "recorded_on", "taken_utc_s", "actor", "event", "outcome", "sha256")
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 _event_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
@@ -38,6 +44,42 @@ def append_registry_record(session: Session, county: str, record: RegistryRecord
         sha256=record.sha256,
     )
     append_row(session, row, what=f"{county}: record {record.sequence} or event {taken.event.event_id}")
+
+
+def append_registry_records(session: Session, county: str, records: Sequence[RegistryRecord]) -> None:
+    """Write many records that follow one another into the session's transaction at once.
+
+    :raises hub.store.event_log.SequenceTakenError: if a record of such a number or event id is there
+    """
+    rows: list[Row] = [
+        (
+            county,
+            record.sequence,
+            record.event.event.event_id,
+            record.event.event.recorded_on.isoformat(),
+            record.event.taken_utc_s,
+            record.event.actor,
+            _encoder.encode(record.event.event).decode(),
+            _encoder.encode(record.outcomes).decode(),
+            record.sha256,
+        )
+        for record in records
+    ]
+    try:
+        insert_rows(session, RegistryEventRow, _NAMES, rows)
+    except RowRefusedError as error:
+        raise SequenceTakenError(f"{county}: {error}") from error
+
+
+def find_registry_events(session: Session, county: str, event_ids: Sequence[str]) -> dict[str, RegistryRecord]:
+    """Return the records of the events of these ids, by id; an id of which there is none is left out."""
+    found: dict[str, RegistryRecord] = {}
+    for start in range(0, len(event_ids), IDS_PER_QUERY):
+        some = event_ids[start : start + IDS_PER_QUERY]
+        query = select(RegistryEventRow).where(RegistryEventRow.county == county)
+        for row in session.exec(query.where(col(RegistryEventRow.event_id).in_(some))):
+            found[row.event_id] = _record(row)
+    return found
 
 
 def read_registry_records(

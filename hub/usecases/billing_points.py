@@ -6,63 +6,50 @@ from datetime import date, timedelta
 
 import msgspec
 import numpy as np
-from sqlalchemy import text
 from sqlmodel import Session, col, select
 
-from edge.contract.interval import INTERVALS_PER_DAY, first_interval_of_day
 from edge.contract.messages import IMPORT
 from edge.contract.registry import SupplyMode, UserCategory
 from hub.market.registry.periods import next_month
 from hub.market.trades import Int64Array
+from hub.settlement.accounts import MARKET_ACCOUNT
 from hub.settlement.bills.bill import BillComponent
 from hub.settlement.bills.bill_case import ChargeRow
 from hub.settlement.bills.class_month import ClassMonth, UserClass
 from hub.settlement.bills.issue import accounts_of_components
 from hub.settlement.county_month.points import NONE, BillingPoints, CountyMonthError, Election, class_positions
+from hub.settlement.joined_ledger import THROUGH_MARKET_KINDS, IntervalCharges
 from hub.settlement.provinces.keys import Component, TariffType
 from hub.settlement.provinces.library import Library
 from hub.settlement.retail.contract_terms import RetailTerms
 from hub.settlement.rule_lines import QuantityUnit
 from hub.settlement.transfers import INTERVAL_RULES, TransferKind
 from hub.store.bill_tables import BillingTermRow
+from hub.store.joined_ledger import intervals_of_month, read_interval_charges
 from hub.store.tables import AccountRow, MeteringPointRow
-
-MARKET_ACCOUNT = "market"
-"""Whom a direct user's bill pays for traded energy: the interval ledger says who in turn receives it."""
-
-BILLED_KINDS = (
-    TransferKind.ENERGY,
-    TransferKind.CONGESTION_RENT,
-    TransferKind.REPLACED_ENERGY,
-    TransferKind.LISTING_DIFFERENCE,
-    TransferKind.IMPORT_DEVIATION,
-    TransferKind.IMPORT_BASIS,
-)
-"""What intervals charge a direct user's energy; network, loss and system operation are charged by the month's table."""
-
-_TRADED = text(
-    "SELECT p.meter, p.kind, sum(p.energy_wh), sum(p.amount_nano_yuan) FROM posting p "
-    "JOIN metering_point m ON m.position = p.meter "
-    "JOIN account a ON a.participant = m.participant AND a.position = p.debit "
-    "WHERE p.interval BETWEEN :first AND :last GROUP BY p.meter, p.kind ORDER BY p.meter, p.kind"
-)
+from hub.usecases.recorded_modes import recorded_supply_modes
 
 
 @dataclass(frozen=True)
 class BilledCounty:
-    """The points of a month. meters, accounts: positions, shape (n_points,); meter_ids: of all, by position."""
+    """The points of a month. meters, accounts: positions, shape (n_points,); meter_ids: of all, by position.
+
+    charges: what the month's intervals charged all metering points.
+    """
 
     points: BillingPoints
     meters: Int64Array
     accounts: Int64Array
     meter_ids: tuple[str, ...]
     prices: tuple[ClassMonth, ...]
+    charges: IntervalCharges
 
 
 def load_billed_county(session: Session, *, library: Library, province: str, month: date) -> BilledCounty:
-    """Return the points that import energy and have a supply mode, by position.
+    """Return the points that import energy and have a supply mode, by position; modes are those of the registry's log.
 
-    :raises CountyMonthError: if a point lacks a category or billing terms, or they change within the month
+    :raises CountyMonthError: if a point lacks a category or billing terms, or they or its mode change within the month
+    :raises hub.usecases.event_log.EventLogError: if the county's registry log is not what was written
     :raises hub.settlement.prices.ParameterError: if a class has no prices in the month
     """
     rows = session.exec(
@@ -73,7 +60,12 @@ def load_billed_county(session: Session, *, library: Library, province: str, mon
     meter_ids = tuple(row.meter_id for row, _, _ in rows)
     billed = [one for one in rows if one[0].supply_mode != SupplyMode.NONE.value and IMPORT in one[0].channels.split()]
     terms = _terms_by_meter(session, month, {row.position: row.meter_id for row, _, _ in billed})
-    classes = [_class_of(row, terms.get(row.position), province, month) for row, _, _ in billed]
+    recorded = recorded_supply_modes(session, month)
+    modes = [recorded.get(row.meter_id, SupplyMode(row.supply_mode)) for row, _, _ in billed]
+    classes = [
+        _class_of(row, mode, terms.get(row.position), province, month)
+        for (row, _, _), mode in zip(billed, modes, strict=True)
+    ]
     distinct, position = class_positions(library, classes)
     packages = [_package_of(terms.get(row.position)) for row, _, _ in billed]
     given = [one for one in packages if one is not None]
@@ -91,12 +83,14 @@ def load_billed_county(session: Session, *, library: Library, province: str, mon
     )
     prices = tuple(ClassMonth(library, month, one) for one in distinct)
     meters = np.array([row.position for row, _, _ in billed], np.int64)
+    charges = read_interval_charges(session, *intervals_of_month(month))
     return BilledCounty(
-        points=_with_trades(session, points, meters, prices, month),
+        points=_with_trades(points, meters, prices, charges),
         meters=meters,
         accounts=np.array([account for _, account, _ in billed], np.int64),
         meter_ids=meter_ids,
         prices=prices,
+        charges=charges,
     )
 
 
@@ -118,7 +112,9 @@ def _terms_by_meter(session: Session, month: date, meter_ids: Mapping[int, str])
     return found
 
 
-def _class_of(row: MeteringPointRow, terms: BillingTermRow | None, province: str, month: date) -> UserClass:
+def _class_of(
+    row: MeteringPointRow, mode: SupplyMode, terms: BillingTermRow | None, province: str, month: date
+) -> UserClass:
     if row.category is None:
         raise CountyMonthError(f"row 96 on {month:%Y-%m}: {row.meter_id} has no user category; load it in the registry")
     category = UserCategory(row.category)
@@ -134,7 +130,7 @@ def _class_of(row: MeteringPointRow, terms: BillingTermRow | None, province: str
         tariff_type=TariffType.SINGLE if terms is None else TariffType(terms.tariff_type),
         user_class="" if terms is None else terms.user_class,
         capacity_va=0 if terms is None else terms.capacity_va,
-        supply_mode=SupplyMode(row.supply_mode),
+        supply_mode=mode,
     )
 
 
@@ -149,30 +145,38 @@ def _package_of(terms: BillingTermRow | None) -> RetailTerms | None:
 
 
 def _with_trades(
-    session: Session, points: BillingPoints, meters: Int64Array, prices: Sequence[ClassMonth], month: date
+    points: BillingPoints, meters: Int64Array, prices: Sequence[ClassMonth], charges: IntervalCharges
 ) -> BillingPoints:
     """Add what the interval ledger says of direct users: traded energy, and the network that local trades spare."""
-    first = first_interval_of_day(month)
-    last = first_interval_of_day(next_month(month) - timedelta(days=1)) + INTERVALS_PER_DAY - 1
     position = {meter: point for point, meter in enumerate(meters.tolist())}
     traded: dict[int, tuple[ChargeRow, ...]] = {}
-    charges: dict[int, tuple[ChargeRow, ...]] = {}
-    for meter, name, energy_wh, amount in session.execute(_TRADED, {"first": first, "last": last}):
-        point, kind = position.get(meter), TransferKind[name]
+    spared: dict[int, tuple[ChargeRow, ...]] = {}
+    for (meter, code), (energy_wh, amount) in _by_point_and_kind(charges).items():
+        point, kind = position.get(meter), TransferKind(code)
         if point is None or points.class_of(point).supply_mode is not SupplyMode.DIRECT:
             continue
         own = prices[int(points.user_class[point])]
-        if kind in BILLED_KINDS:
-            row = _ledger_row(kind, int(energy_wh), int(amount), component=BillComponent.ENERGY, payee=MARKET_ACCOUNT)
+        if kind in THROUGH_MARKET_KINDS:
+            row = _ledger_row(kind, energy_wh, amount, component=BillComponent.ENERGY, payee=MARKET_ACCOUNT)
             traded[point] = (*traded.get(point, ()), row)
         elif kind is TransferKind.NETWORK_COVERED and own.table is not None:
             tariff = own.table.component[Component.NETWORK]
-            spared = int(amount) - int(energy_wh) * tariff.value
             payee = accounts_of_components(points.supplier)[Component.NETWORK]
-            row = _ledger_row(kind, int(energy_wh), spared, component=BillComponent.NETWORK, payee=payee)
+            less = amount - energy_wh * tariff.value
+            row = _ledger_row(kind, energy_wh, less, component=BillComponent.NETWORK, payee=payee)
             row = msgspec.structs.replace(row, prices=(own.sources[tariff.version_id],))
-            charges[point] = (*charges.get(point, ()), row)
-    return replace(points, traded=traded, charges=charges)
+            spared[point] = (*spared.get(point, ()), row)
+    return replace(points, traded=traded, charges=spared)
+
+
+def _by_point_and_kind(charges: IntervalCharges) -> dict[tuple[int, int], tuple[int, int]]:
+    """Return energy and money by metering point and kind, payers and payees added up."""
+    found: dict[tuple[int, int], tuple[int, int]] = {}
+    columns = (charges.meter, charges.kind, charges.energy_wh, charges.amount_nano_yuan)
+    for meter, kind, energy_wh, amount in zip(*(column.tolist() for column in columns), strict=True):
+        before = found.get((meter, kind), (0, 0))
+        found[meter, kind] = before[0] + energy_wh, before[1] + amount
+    return found
 
 
 def _ledger_row(

@@ -35,7 +35,9 @@ from hub.settlement.calendar.rules import CalendarRules
 from hub.settlement.tariffs.pass_through import PassThroughMonth, check_pass_through, close_pass_through
 from hub.store.bill_tables import BillRow, MonthCloseRow, MonthEventRow, PassThroughRow
 from hub.store.bills import bill_ledger_nano_yuan, month_number, newest_versions, read_bill
+from hub.store.trial_balance import month_balance_nano_yuan
 from hub.usecases.issue_bills import month_before
+from hub.usecases.join_ledgers import check_joined_month
 
 PASS_THROUGH_ACCOUNTS = (SystemAccount.SYSTEM_ITEMS, SystemAccount.GOVERNMENT_FUNDS, SystemAccount.LOSS_FUND)
 """Accounts that earn nothing: what bills collect in a month and what is passed on net to zero with the carry."""
@@ -238,6 +240,7 @@ def _checked_bills(session: Session, month: int) -> tuple[int, int, str]:
         raise MonthNotClosableError(f"row 99 on {month}: there are no bills; issue them first")
     violations = [one for bill in bills for one in check_bill(bill)]
     violations += check_bills(bills, bill_ledger_nano_yuan(session, month))
+    violations += check_joined_month(session, month)
     if violations:
         first = violations[0]
         raise MonthNotClosableError(f"law {first.law} on {month}: {first.where}: {first.what}; nothing was closed")
@@ -258,8 +261,11 @@ def _bills_sha256(session: Session, month: int) -> str:
 def _carry_on(
     session: Session, month: int, remitted_nano_yuan: Mapping[SystemAccount, int]
 ) -> tuple[PassThroughMonth, ...]:
-    """Close the accounts that earn nothing; what is not passed on is carried into the next month (rows 111, 119)."""
-    ledger = bill_ledger_nano_yuan(session, month)
+    """Close the accounts that earn nothing; what is not passed on is carried into the next month (rows 111, 119).
+
+    Collected is what both ledgers booked in the month together: of the loss fund, fees less the measured loss.
+    """
+    ledger = month_balance_nano_yuan(session, month)
     earlier = {one.item: one for one in _pass_through(session, month_number(month_before(_first_day(month))))}
     closed = []
     for account in PASS_THROUGH_ACCOUNTS:

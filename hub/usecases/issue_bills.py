@@ -4,7 +4,8 @@ Everything that can be refused is refused before the first row is written, and t
 whole or not at all. Issuing again changes nothing; a bill that came out otherwise in an open month is a new version,
 which takes back what the one before booked. A closed month stays what it was: what it should have been is charged as
 corrections on the bills of the month that is issued now (look-back of six months, parameter of the calendar), and kept
-as a version booked in that month. PDF and workbook are made when somebody asks for them.
+as a version booked in that month. PDF and workbook are made when somebody asks for them. With the bills, what they
+stand for is reversed in the ledger of the intervals (join_ledgers.py), so both ledgers are one.
 Sources: requirements rows 99, 189; outside rules, section 9; DESIGN 4 laws 5 to 7.
 """
 
@@ -41,6 +42,7 @@ from hub.store.bills import (
     save_bills,
 )
 from hub.usecases.billing_points import BilledCounty, load_billed_county
+from hub.usecases.join_ledgers import check_joined_month, join_month
 from hub.usecases.metered_month import metered_days
 
 BILLS_AT_ONCE = 500
@@ -122,7 +124,7 @@ def issue_bills(session: Session, order: MonthOrder) -> IssuedMonth:
     if is_month_closed(session, month):
         raise MonthClosedError(f"{month} is closed and stays as it is; its corrections belong to a later month")
     county = load_billed_county(session, library=order.library, province=order.province, month=order.month)
-    corrected, restated = _correct_closed_months(session, order)
+    corrected, restated, closed = _correct_closed_months(session, order)
     position = {meter: point for point, meter in enumerate(county.meters.tolist())}
     corrections = {position[meter]: rows for meter, rows in corrected.items() if meter in position}
     assert len(corrections) == len(corrected), "who is corrected is billed still"
@@ -133,6 +135,9 @@ def issue_bills(session: Session, order: MonthOrder) -> IssuedMonth:
     for versions in _batches(_versions(session, computed, month, counts, violations)):
         save_bills(session, versions)
     save_bills(session, restated)
+    for one, of_month in ((county, order.month), *closed):
+        violations += join_month(session, one, of_month, posting_month=month)
+    violations += check_joined_month(session, month, with_intervals=False)
     return IssuedMonth(
         month=month,
         issued=counts["issued"],
@@ -220,18 +225,22 @@ def _reversal(session: Session, meter: int, version: int, month: int) -> tuple[R
 
 def _correct_closed_months(
     session: Session, order: MonthOrder
-) -> tuple[Mapping[int, tuple[CorrectionRow, ...]], list[BillVersion]]:
+) -> tuple[Mapping[int, tuple[CorrectionRow, ...]], list[BillVersion], list[tuple[BilledCounty, date]]]:
     """Return what re-settled energy changes in closed months: corrections by meter, and the bills as they should be.
+
+    Last the months that were looked at, with their points and what their intervals charge by now.
 
     A bill is compared with what was booked of it before this month, so issuing again finds the same corrections.
     """
     rows: dict[int, tuple[CorrectionRow, ...]] = {}
     restated: list[BillVersion] = []
+    looked_at: list[tuple[BilledCounty, date]] = []
     posting_month = month_number(order.month)
     for month in _closed_months(session, order):
         if not has_settled_energy(session, month):
             continue
         county = load_billed_county(session, library=order.library, province=order.province, month=month)
+        looked_at.append((county, month))
         computed = _compute(session, county, replace(order, month=month))
         standing = newest_versions(session, month_number(month))
         booked = newest_versions(session, month_number(month), booked_before=posting_month)
@@ -258,7 +267,7 @@ def _correct_closed_months(
                         postings=(),
                     )
                 )
-    return rows, restated
+    return rows, restated, looked_at
 
 
 def _closed_months(session: Session, order: MonthOrder) -> list[date]:

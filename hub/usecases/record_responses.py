@@ -22,6 +22,7 @@ class ResponseRefusal(Enum):
 
     UNKNOWN_SETPOINTS = "unknown-setpoints"
     UNKNOWN_METER = "unknown-meter"
+    UNKNOWN_NOTICE = "unknown-notice"
 
 
 @dataclass(frozen=True)

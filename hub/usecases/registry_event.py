@@ -122,7 +122,7 @@ def _take_in(
         if msgspec.structs.replace(event, recorded_on=stands.recorded_on) == stands:
             add_to_counters(session, {"registry_events_repeated": 1})
             return loaded, AnsweredAgain(known)
-        _keep_refused(session, event, RegistryRefusal.CONFLICT.value, actor, now_utc_s)
+        keep_refused(session, event, RegistryRefusal.CONFLICT.value, actor, now_utc_s)
         return loaded, IdTaken(known)
     day = recording_day(now_utc_s)
     if loaded.last is not None:
@@ -133,13 +133,14 @@ def _take_in(
     append_registry_record(session, loaded.county, record)
     if row.outcome == "refused":
         assert row.reason is not None, "a refusal has a reason"
-        _keep_refused(session, taken.event, row.reason, actor, now_utc_s)
+        keep_refused(session, taken.event, row.reason, actor, now_utc_s)
     else:
         add_to_counters(session, {f"registry_events_{row.outcome}": 1})
     return LoadedRegister(loaded.county, register, record), Appended(record)
 
 
-def _keep_refused(session: Session, event: Event, reason: str, actor: str, now_utc_s: int) -> None:
+def keep_refused(session: Session, event: Event, reason: str, actor: str, now_utc_s: int) -> None:
+    """Count a refused event and keep it in the quarantine."""
     refusal = Refusal(
         kind=RefusedKind.REGISTRY,
         reason=reason,

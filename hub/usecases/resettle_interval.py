@@ -1,7 +1,8 @@
 """Settle an interval again on other energy: reversal of what stands and a new posting, booked in the current month.
 
 Postings of the interval are only added to. The account totals of the interval become those of the new settlement; what
-changed for each account is kept as a line of the posting month, so a closed month stays what it was.
+changed for each account is kept as a line of the posting month, so a closed month stays what it was. If the interval's
+month is billed, the run is joined to its bills (join_ledgers.py).
 Sources: outside rules, section 9; DESIGN 4 law 5.
 """
 
@@ -11,8 +12,10 @@ from datetime import date
 import numpy as np
 from sqlmodel import Session, col, select
 
+from edge.contract.registry import SupplyMode
 from hub.market.trades import Violation
 from hub.settlement.checks import check_postings
+from hub.settlement.inputs import Supply
 from hub.settlement.interval_settlement import IntervalSettlement, settle_interval
 from hub.settlement.ledger import BatchKind, PostingBatch, post_transfers
 from hub.settlement.resettlement import (
@@ -30,6 +33,7 @@ from hub.store.bill_tables import SettlementDifferenceRow
 from hub.store.bills import last_closed_month
 from hub.store.bulk import ColumnValues, OnConflict, insert_columns
 from hub.store.tables import AccountTotalRow, PostingRow, SettlementRunRow
+from hub.usecases.join_ledgers import join_resettled
 from hub.usecases.load_county import CountyModel
 from hub.usecases.settle_interval import posting_columns, settlement_inputs
 from hub.usecases.settled_energy import energy_as_settled
@@ -74,6 +78,15 @@ def resettle_interval(
     assert standing is not None
     run = runs[-1].run + 1
     _save(session, settled, outcome, run)
+    modes = {meter: SupplyMode[Supply(code).name] for meter, code in enumerate(county.standing.supply.tolist())}
+    join_resettled(
+        session,
+        interval,
+        run,
+        modes,
+        month=month_of_interval(interval),
+        posting_month=outcome.replacement.posting_month,
+    )
     replacement = post_transfers(settled.transfers, batch_id="", interval=interval, input_hash=settled.input_hash)
     violations = (
         *settled.violations,

@@ -1,32 +1,33 @@
 """Substitute gaps of a settled day again, by the rules in force and what came in late; say what must be re-settled.
 
 While a day runs, a gap is bridged by the last known energy, so that every interval settles in time. Afterwards the
-province's rules give each gap its shape (interpolation for short gaps, similar days, PV outside daylight 0) and late
-registers give its sum. Energies that move by more than the tolerance replace what was settled on, under a new run; the
-intervals are returned, and resettle_interval books their difference.
+province's rules give each gap its shape (interpolation for short gaps, similar days, PV outside daylight 0, the balance
+of the transformer area, its other plants) and late registers give its sum. Energies that move by more than the
+tolerance replace what was settled on, under a new run; the intervals are returned, and resettle_interval books their
+difference.
 Sources: outside rules, section 9 (电量拟合); DESIGN 4 law 4.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
 from sqlmodel import Session
 
-from edge.contract.interval import INTERVALS_PER_DAY, day_of_interval, first_interval_of_day, start_utc_s
-from edge.contract.registry import MeterKind
+from edge.contract.interval import INTERVALS_PER_DAY, day_of_interval, start_utc_s
+from edge.contract.registry import MeterKind, UnitKind
 from hub.market.trades import BoolArray, Int64Array, Violation
-from hub.settlement.exact_shares import PPM
+from hub.settlement.exact_shares import PPM, share_half_up
 from hub.settlement.metering import MISSING
-from hub.settlement.substitution.evidence import similar_day_wh
+from hub.settlement.substitution.evidence import area_balance_wh, same_area_output_wh, similar_day_wh
 from hub.settlement.substitution.late_readings import check_substituted
-from hub.settlement.substitution.rules import DayKind, SubstitutionRuleError, SubstitutionRules
+from hub.settlement.substitution.rules import DayKind, GapRule, SubstitutionRuleError, SubstitutionRules
 from hub.settlement.substitution.series import Estimates, MeterSeries, SubstitutedSeries, no_estimates, substitute
 from hub.store.bill_tables import SettledEnergyRow
 from hub.store.bulk import insert_columns
 from hub.usecases.load_county import CountyModel
-from hub.usecases.measure_energy import EXPORT_COLUMN
+from hub.usecases.measure_energy import EXPORT_COLUMN, IMPORT_COLUMN
 from hub.usecases.settled_energy import energy_as_settled, last_energy_run, registers_wh
 
 
@@ -43,14 +44,6 @@ class SubstitutedDay:
     violations: tuple[Violation, ...]
 
 
-@dataclass(frozen=True)
-class SimilarDays:
-    """Where the rule of the similar day looks. kind_of: what days must share; history_days: how far back."""
-
-    kind_of: Callable[[date], DayKind]
-    history_days: int
-
-
 def substitute_day(
     session: Session,
     county: CountyModel,
@@ -58,24 +51,22 @@ def substitute_day(
     *,
     first: int,
     last: int,
-    similar: SimilarDays | None = None,
+    kind_of: Callable[[date], DayKind | None] | None = None,
 ) -> SubstitutedDay:
     """Replace the energies of a day that the rules in force and late registers move beyond the tolerance.
 
     :param rules: in force on the day (rules_in_force)
     :param first, last: the intervals of one operating day that were settled
-    :param similar: where the rule of the similar day looks; None: nowhere, and only for whole days
-    :raises SubstitutionRuleError: if the rules have no tolerance
+    :param kind_of: what similar days share, None for a day of which that is not known; needed where the rules look
+        for similar days
+    :raises SubstitutionRuleError: if the rules have no tolerance, or look for a day like one of an unknown kind
     """
     assert day_of_interval(first) == day_of_interval(last)
     if rules.tolerance_ppm is None:
         where = f"substitution rules {rules.version_id!r} of province {rules.province!r}"
         raise SubstitutionRuleError(f"{where}: load tolerance_ppm, late readings are measured by it")
     series = _series(session, county, first, last)
-    estimates = no_estimates(series)
-    if similar is not None and last - first + 1 == INTERVALS_PER_DAY:
-        estimates = _similar_days(session, county, day_of_interval(first), similar, estimates)
-    found = substitute(series, estimates, rules)
+    found = substitute(series, _estimates(session, county, series, rules, kind_of), rules)
     settled = [energy_as_settled(session, county, interval).energy for interval in range(first, last + 1)]
     settled_wh = np.stack([one.energy_wh for one in settled])
     was_estimated = np.stack([one.substituted for one in settled])
@@ -101,25 +92,122 @@ def _series(session: Session, county: CountyModel, first: int, last: int) -> Met
     return MeterSeries(first, np.stack(registers), present, is_pv)
 
 
+def _estimates(
+    session: Session,
+    county: CountyModel,
+    series: MeterSeries,
+    rules: SubstitutionRules,
+    kind_of: Callable[[date], DayKind | None] | None,
+) -> Estimates:
+    """Return what the rules in the order estimate from; of the others nothing is looked up."""
+    found = no_estimates(series)
+    if GapRule.SIMILAR_DAY in rules.order:
+        assert kind_of is not None, "who has rules of similar days knows the kinds of days"
+        found = replace(found, similar_day_wh=_similar_days(session, county, series, rules, kind_of))
+    if GapRule.AREA_BALANCE in rules.order:
+        found = replace(found, area_balance_wh=_area_balance(county, series, rules))
+    if GapRule.SAME_AREA_OUTPUT in rules.order:
+        found = replace(found, same_area_output_wh=_same_area_output(county, series))
+    return found
+
+
 def _similar_days(
     session: Session,
     county: CountyModel,
-    day: date,
-    similar: SimilarDays,
-    nothing: Estimates,
-) -> Estimates:
-    history, kinds = [], []
-    for back in range(similar.history_days, 0, -1):
-        earlier = day - timedelta(days=back)
-        begin = first_interval_of_day(earlier)
-        history.append(_series(session, county, begin, begin + INTERVALS_PER_DAY - 1).register_wh)
-        kinds.append(similar.kind_of(earlier))
-    registers = np.stack(history)
-    known = (registers[:, 1:] != MISSING) & (registers[:, :-1] != MISSING)
-    measured = known & (np.diff(registers, axis=1) >= 0)
-    energy = np.where(measured, np.diff(registers, axis=1), 0)
-    found = similar_day_wh(energy, measured, kinds, similar.kind_of(day))
-    return Estimates(found, nothing.area_balance_wh, nothing.same_area_output_wh)
+    series: MeterSeries,
+    rules: SubstitutionRules,
+    kind_of: Callable[[date], DayKind | None],
+) -> Int64Array:
+    day, n_intervals = day_of_interval(series.first_interval), series.register_wh.shape[0] - 1
+    kind = kind_of(day)
+    assert rules.history_days is not None, "rules that look for similar days say how far"
+    if kind is None:
+        where = f"substitution rules {rules.version_id!r} on {day}"
+        raise SubstitutionRuleError(f"{where}: it is no known kind of day; load the business days of {day.year}")
+    energy, measured, kinds = [], [], []
+    for back in range(rules.history_days, 0, -1):
+        kind_then = kind_of(day - timedelta(days=back))
+        if kind_then is not kind:
+            continue
+        begin = series.first_interval - back * INTERVALS_PER_DAY
+        then_wh, was_measured = _measured(_series(session, county, begin, begin + n_intervals - 1))
+        energy.append(then_wh)
+        measured.append(was_measured)
+        kinds.append(kind_then)
+    if not kinds:
+        return no_estimates(series).similar_day_wh
+    return similar_day_wh(np.stack(energy), np.stack(measured), kinds, kind)
+
+
+def _area_balance(county: CountyModel, series: MeterSeries, rules: SubstitutionRules) -> Int64Array:
+    """Return what area summary, usual loss and the area's other market meters leave to the one that is missing."""
+    energy, measured = _measured(series)
+    net_wh = energy[:, :, IMPORT_COLUMN] - energy[:, :, EXPORT_COLUMN]
+    said = np.asarray(measured | ~series.present, dtype=np.bool_)
+    is_known = np.asarray(said[:, :, IMPORT_COLUMN] & said[:, :, EXPORT_COLUMN], dtype=np.bool_)
+    n_intervals, n_units = net_wh.shape[0], len(county.units)
+    inflow_wh, loss_wh = np.zeros((n_intervals, n_units), np.int64), np.zeros((n_intervals, n_units), np.int64)
+    is_said = np.zeros((n_intervals, n_units), np.bool_)
+    for number, unit in enumerate(county.units):
+        summary = int(county.boundary_meter[number])
+        if unit.kind is not UnitKind.AREA or summary < 0 or unit.unit_id not in (rules.usual_loss_ppm or {}):
+            continue
+        inflow_wh[:, number], is_said[:, number] = net_wh[:, summary], is_known[:, summary]
+        share_ppm = (rules.usual_loss_ppm or {})[unit.unit_id]
+        loss_wh[:, number] = [share_half_up(abs(wh), share_ppm) for wh in inflow_wh[:, number].tolist()]
+    meters, area = _area_of_meters(county)
+    of_area = area_balance_wh(
+        inflow_wh=inflow_wh,
+        loss_wh=loss_wh,
+        net_load_wh=np.ascontiguousarray(net_wh[:, meters]),
+        measured=np.ascontiguousarray(is_known[:, meters]),
+        area=area,
+    )
+    found = no_estimates(series).area_balance_wh.copy()
+    for column, channel in enumerate((IMPORT_COLUMN, EXPORT_COLUMN)):
+        found[:, meters, channel] = np.where(is_said[:, area], of_area[:, :, column], MISSING)
+    return found
+
+
+def _same_area_output(county: CountyModel, series: MeterSeries) -> Int64Array:
+    """Return each missing PV plant's output by that of the area's others, in proportion to what is installed."""
+    energy, measured = _measured(series)
+    meters, area = _area_of_meters(county)
+    capacity_w = np.array([one.installed_capacity_w or 0 for one in county.registry.metering_points], np.int64)
+    is_plant = series.is_pv[meters, EXPORT_COLUMN] & (capacity_w[meters] > 0)
+    plants, area = meters[is_plant], area[is_plant]
+    output_wh = same_area_output_wh(
+        np.ascontiguousarray(energy[:, plants, EXPORT_COLUMN]),
+        np.ascontiguousarray(measured[:, plants, EXPORT_COLUMN]),
+        capacity_w[plants],
+        area,
+    )
+    found = no_estimates(series).same_area_output_wh.copy()
+    found[:, plants, EXPORT_COLUMN] = output_wh
+    return found
+
+
+def _area_of_meters(county: CountyModel) -> tuple[Int64Array, Int64Array]:
+    """Return the market meters that stand in a transformer area, and the position of its unit, by position."""
+    parent = {unit.unit_id: unit.parent_id for unit in county.units}
+    areas = {unit.unit_id: number for number, unit in enumerate(county.units) if unit.kind is UnitKind.AREA}
+    found: list[tuple[int, int]] = []
+    for meter in county.market_meters.tolist():
+        unit_id: str | None = county.registry.metering_points[meter].unit_id
+        while unit_id is not None and unit_id not in areas:
+            unit_id = parent[unit_id]
+        if unit_id is not None:
+            found.append((meter, areas[unit_id]))
+    pairs = np.array(found, np.int64).reshape(-1, 2)
+    return np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
+
+
+def _measured(series: MeterSeries) -> tuple[Int64Array, BoolArray]:
+    """Return the energies that two registers say, 0 elsewhere, and where they do."""
+    known = series.register_wh != MISSING
+    difference_wh = np.diff(series.register_wh, axis=0)
+    measured = known[1:] & known[:-1] & (difference_wh >= 0)
+    return np.where(measured, difference_wh, 0), measured
 
 
 def _beyond_tolerance(

@@ -5,13 +5,21 @@ from typing import get_args
 
 import pytest
 
-from edge.contract.registry import SaleMode, SellerClass, SupplyMode, UnitKind
+from edge.contract.registry import MeterKind, SaleMode, SellerClass, SupplyMode, UnitKind
 from grid_models.capacity_list import ENTRY_FIELDS
 from grid_models.connection_gate import ConnectionOutcome, WaitingReason
 from grid_models.hosting import BindingKind
 from grid_models.standard_2041 import Grade
 from grid_models.standard_checks import Check
 from hub.market.order_rules import OrderRefusal
+from hub.market.province.hand_over import HandOverState, HandOverStep
+from hub.market.registry.events import Event
+from hub.market.registry.participant_classes import ParticipantClass, ParticipantStatus
+from hub.market.registry.published_results import Finality
+from hub.market.registry.register_document import OUTCOMES
+from hub.market.timetable.exchange_schedule import Level
+from hub.market.timetable.session_states import SessionAction, SessionState
+from hub.market.timetable.sessions import SessionKind
 from hub.market.trades import Party, TradeSide
 from hub.mqtt import MessageRefusal
 from hub.settlement.accounts import SYSTEM_ACCOUNT_NAMES
@@ -74,6 +82,19 @@ def test_both_languages_have_the_same_keys_and_fill_ins():
         ("checkOutcomes", ["passed", "failed", "not_assessed"]),
         ("connections", [one.__name__ for one in get_args(ConnectionOutcome)]),
         ("connections", [reason.value for reason in WaitingReason]),
+        ("sessionKinds", [kind.value for kind in SessionKind]),
+        ("sessionStates", [state.value for state in SessionState]),
+        ("sessionMeanings", [state.value for state in SessionState]),
+        ("sessionActions", [one.value for one in (*SessionAction, *HandOverStep)]),
+        ("handOverStates", [state.value for state in HandOverState]),
+        ("handOverMeanings", [state.value for state in HandOverState]),
+        ("finality", [one.value for one in Finality]),
+        ("levels", [level.value for level in Level]),
+        ("participantClasses", [one.value for one in ParticipantClass]),
+        ("participantStatuses", [one.value for one in ParticipantStatus]),
+        ("meterKinds", [kind.value for kind in MeterKind]),
+        ("registryEvents", [kind.__name__ for kind in get_args(Event)]),
+        ("registryOutcomes", OUTCOMES),
     ],
 )
 def test_every_name_has_a_word(language, area, names):

@@ -18,6 +18,8 @@ from hub.api.app import create_app
 from hub.api.context import NetworkLimits
 from hub.api.events import EventStream, Stage, StageEvent
 from hub.console import STATIC_FILES
+from hub.reports.bill_report import bill_pdf
+from hub.reports.bill_workbook import bill_workbook
 from hub.store.engine import open_engine, sqlite_url
 from hub.store.hosting import HostingOmission, save_omission
 from hub.store.schema import migrate
@@ -50,6 +52,7 @@ class RunningHub:
             limits=LIMITS,
             console_files=STATIC_FILES,
             heartbeat_s=1.0,
+            bill_forms={"xlsx": bill_workbook, "pdf": bill_pdf},
         )
         self.address = self.opened.enter_context(self.servers.serving(app, port))
 
@@ -101,6 +104,16 @@ def county_day() -> ModuleType:
 @pytest.fixture(scope="session")
 def loopback_server() -> ModuleType:
     return _loaded(HERE.parent / "api" / "loopback_server.py")
+
+
+@pytest.fixture(scope="session")
+def county_work() -> ModuleType:
+    return _loaded(HERE / "county_work.py")
+
+
+@pytest.fixture(scope="session")
+def toy_register() -> ModuleType:
+    return _loaded(HERE.parent / "usecases" / "toy_register.py")
 
 
 @pytest.fixture(scope="session")

@@ -1,39 +1,51 @@
 """The pure agent: it sees only the past, publishes each instant once, and keeps every message inside the limit."""
 
+import dataclasses
 import itertools
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.agent import (
     AgentState,
     Assignment,
+    answer_notice,
     answer_setpoints,
     assignments_of,
     booted,
     is_answer_under_way,
     is_answerable,
+    learn_modes,
     learn_session,
     note_trades,
+    ordering_points,
     plan_setpoints,
     sample,
     slices_within_bytes,
 )
-from edge.contract.codec import decode_up
+from edge.contract.codec import decode_down, decode_up, encode
 from edge.contract.messages import (
     CHANNELS,
     EXPORT,
     IMPORT,
     MESSAGE_BYTES_MAX,
     Acknowledgement,
+    ContractError,
     Fill,
+    MeterModes,
+    ModesFrom,
+    ModesMessage,
+    NoticeAnswer,
     Reading,
     SessionMessage,
     Setpoint,
     SetpointsMessage,
     Side,
     TradesMessage,
+    WithdrawalsMessage,
+    WithdrawnOrder,
 )
 from edge.contract.registry import (
     BalanceUnit,
@@ -342,3 +354,127 @@ def test_the_state_is_stored_and_read_back_whole():
     state = answer_setpoints(TWO, state, SETPOINTS, ()).state
     state = note_trades(state, TradesMessage(7, (Fill("M000001", 1, 100, 5),))).state
     assert msgspec.json.decode(msgspec.json.encode(state), type=AgentState) == state
+
+
+POINTS = (
+    point(1, supply=SupplyMode.AGENCY, sale=SaleMode.PURCHASE),
+    point(2, supply=SupplyMode.DIRECT, sale=SaleMode.DIRECT),
+    point(3, supply=SupplyMode.AGENCY, sale=SaleMode.PURCHASE),
+)
+MIDNIGHT = 18_000
+THREE = dataclasses.replace(assignment_of(*POINTS), ordering=(POINTS[1],))
+DIRECT, PURCHASE = SaleMode.DIRECT, SaleMode.PURCHASE
+
+
+def notice(number: int, meter: str, *modes: tuple[int, SaleMode]) -> ModesMessage:
+    told = tuple(ModesFrom(interval, SupplyMode.AGENCY, sale) for interval, sale in modes)
+    return ModesMessage(number, (MeterModes(meter, told),))
+
+
+def learned(*messages: ModesMessage) -> AgentState:
+    state = NEW
+    for message in messages:
+        state = learn_modes(THREE, state, message).state
+    return state
+
+
+def orders_by_interval(state: AgentState, first: int, count: int) -> dict[int, set[str]]:
+    """Sample three plants that sell 1 kWh an interval; return who placed an order for which interval."""
+    found: dict[int, set[str]] = {}
+    for k in range(first, first + count):
+        readings = [Reading(one.meter_id, 900 * k, {IMPORT: 0, EXPORT: 1000 * k}) for one in POINTS]
+        step = sample(THREE, state, readings, instant_utc_s=900 * k, submitted_utc_s=900 * k)
+        state = step.state
+        for message in step.messages:
+            if message.kind == "ord":
+                for order in decode_up("ord", message.payload).o:
+                    assert order.side is Side.SELL
+                    found.setdefault(order.interval, set()).add(order.meter)
+    return found
+
+
+def test_a_mode_elected_for_tomorrow_changes_tomorrows_orders_and_not_todays() -> None:
+    """DIRECT from midnight on: the first order of the day is placed at 23:45, before midnight; none before it."""
+    before = orders_by_interval(NEW, MIDNIGHT - 4, 6)
+    told = orders_by_interval(learned(notice(1, "M000001", (MIDNIGHT, DIRECT))), MIDNIGHT - 4, 6)
+    intervals = range(MIDNIGHT - 2, MIDNIGHT + 3)
+    assert before == {k: {"M000002"} for k in intervals}
+    assert told == {k: {"M000002"} if k < MIDNIGHT else {"M000001", "M000002"} for k in intervals}
+
+
+def test_who_leaves_direct_trade_places_no_orders_from_that_day_on() -> None:
+    told = orders_by_interval(learned(notice(1, "M000002", (MIDNIGHT, PURCHASE))), MIDNIGHT - 4, 6)
+    assert sorted(told) == [MIDNIGHT - 2, MIDNIGHT - 1]
+
+
+def test_modes_follow_one_another_and_before_the_first_the_file_holds() -> None:
+    state = learned(notice(1, "M000001", (MIDNIGHT, DIRECT), (MIDNIGHT + 96, PURCHASE)))
+    in_force = [
+        {one.meter_id: one.sale_mode for one in ordering_points(THREE, state, k)}.get("M000001")
+        for k in (MIDNIGHT - 1, MIDNIGHT, MIDNIGHT + 95, MIDNIGHT + 96)
+    ]
+    assert in_force == [None, DIRECT, DIRECT, None]
+
+
+@given(st.permutations([1, 1, 2, 2, 3]))
+def test_in_whatever_order_and_however_often_notices_come_the_newest_of_each_meter_stands(order: list[int]) -> None:
+    """Notices 1 and 3 speak of one meter, 2 of another; the third takes back what the first said."""
+    notices = {
+        1: notice(1, "M000001", (MIDNIGHT, DIRECT)),
+        2: notice(2, "M000003", (MIDNIGHT, DIRECT)),
+        3: notice(3, "M000001"),
+    }
+    state, counted = NEW, 0
+    for number in order:
+        step = learn_modes(THREE, state, notices[number])
+        state, counted = step.state, counted + sum(step.counts.values())
+    assert [one.meter_id for one in ordering_points(THREE, state, MIDNIGHT)] == ["M000002", "M000003"]
+    assert counted == len(order)
+
+
+def test_a_meter_of_another_gateway_is_counted_and_not_learned() -> None:
+    step = learn_modes(THREE, NEW, notice(1, "M000099", (MIDNIGHT, DIRECT)))
+    assert (step.state.modes, step.counts) == ({}, {"modes_foreign": 1})
+
+
+def test_what_was_learned_is_in_the_stored_state_and_an_old_state_can_be_read() -> None:
+    state = learned(notice(4, "M000001", (MIDNIGHT, DIRECT)))
+    assert msgspec.json.decode(msgspec.json.encode(state), type=AgentState) == state
+    old = {name: value for name, value in msgspec.to_builtins(NEW).items() if name not in {"modes", "answers"}}
+    assert msgspec.convert(old, AgentState) == NEW
+
+
+def test_a_notice_is_answered_once_until_the_answer_has_its_receipt() -> None:
+    message = notice(7, "M000001", (MIDNIGHT, DIRECT))
+    step = answer_notice(THREE, NEW, message, ())
+    (answer,) = step.messages
+    assert decode_up(answer.kind, answer.payload) == NoticeAnswer("boot", 1, 7)
+    again = answer_notice(THREE, step.state, message, {("boot", 1)})
+    assert (again.messages, again.counts) == ((), {"notices_repeated": 1})
+    (other,) = answer_notice(THREE, step.state, notice(8, "M000001"), {("boot", 1)}).messages
+    assert other.seq == 2
+    # The hub has the receipt's message and asks all the same: it is answered again, with the number of this boot.
+    later = answer_notice(THREE, booted(step.state, "boot-2"), message, ())
+    assert [(one.boot, one.seq) for one in later.messages] == [("boot-2", 1)]
+
+
+BAD_NOTICES = (
+    ("cfg", ModesMessage(0, ()), "notice 0"),
+    ("cfg", notice(1, "M 1", (5, DIRECT)), "meter id"),
+    ("cfg", notice(1, "M1", (5, DIRECT), (5, PURCHASE)), "do not ascend"),
+    ("cfg", notice(1, "M1", (2**40, DIRECT)), "out of range"),
+    ("wdr", WithdrawalsMessage(0, 5, ()), "notice 0"),
+    ("wdr", WithdrawalsMessage(1, -1, ()), "out of range"),
+    ("wdr", WithdrawalsMessage(1, 5, (WithdrawnOrder("M1", 1, "a b"),)), "reason"),
+)
+
+
+@pytest.mark.parametrize(("kind", "message", "what"), BAD_NOTICES)
+def test_a_notice_that_the_contract_does_not_allow_is_refused(kind: str, message: object, what: str) -> None:
+    with pytest.raises(ContractError, match=what):
+        decode_down(kind, encode(message))
+
+
+def test_an_answer_without_a_number_is_refused() -> None:
+    with pytest.raises(ContractError, match="notice 0"):
+        decode_up("ack", encode(NoticeAnswer("boot", 1, 0)))

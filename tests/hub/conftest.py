@@ -23,6 +23,11 @@ def toy_market() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def toy_register() -> ModuleType:
+    return _module(HERE.parent / "usecases" / "toy_register.py")
+
+
+@pytest.fixture(scope="session")
 def rig() -> ModuleType:
     return _module(HERE / "hub_rig.py")
 

@@ -33,6 +33,8 @@ from edge.contract.control import (
 )
 from edge.contract.messages import (
     Acknowledgement,
+    ModesMessage,
+    NoticeAnswer,
     OrdersMessage,
     PriceMessage,
     ReadingsMessage,
@@ -41,6 +43,7 @@ from edge.contract.messages import (
     SessionMessage,
     SetpointsMessage,
     TradesMessage,
+    WithdrawalsMessage,
 )
 from edge.contract.registry import Gateway
 from edge.contract.topics import broadcast_filter, down_filter, kind_of_down_topic, up_topic
@@ -140,6 +143,7 @@ class GatewayClient:
         self.open_from: list[int] = []
         self.limits_w: dict[tuple[int, str], int] = {}
         self.rejections: list[tuple[str, str]] = []
+        self.notices: list[ModesMessage | WithdrawalsMessage] = []
         self._county = county
         self._sent = 0
         self._answered: set[str] = set()
@@ -160,7 +164,7 @@ class GatewayClient:
         """Put a message into the outbox and publish it."""
         with self._changed:
             self._sent += 1
-            make = {"iv": ReadingsMessage, "ord": OrdersMessage, "rsp": ResponseMessage}[kind]
+            make = {"iv": ReadingsMessage, "ord": OrdersMessage, "rsp": ResponseMessage, "ack": NoticeAnswer}[kind]
             self._kept[self._sent] = (kind, encode(make(boot="b1", seq=self._sent, **content)))
         self._publish(self._sent)
 
@@ -203,6 +207,8 @@ class GatewayClient:
                 self.prices[told.interval] = told
             elif isinstance(told, SessionMessage):
                 self.open_from.append(told.open_from_interval)
+            elif isinstance(told, ModesMessage | WithdrawalsMessage):
+                self.notices.append(told)
             self._changed.notify_all()
         if isinstance(told, SetpointsMessage) and self.answers:
             self._answer(told)

@@ -12,8 +12,10 @@ from hub.engine import HubClock, HubEngine
 from hub.jobs import HubJobs, Span
 from hub.mqtt import SetpointSender
 from hub.province import ProvinceError
+from hub.repeated_sending import NoticeSender
 from hub.schedule import JobTable
 from hub.usecases.load_county import County
+from hub.usecases.tell_modes import ModeNotices
 
 
 @dataclass
@@ -58,6 +60,8 @@ class Wall:
             engine=market.engine,
             ingest=self.ingest,
             setpoints=self.setpoints,
+            notices=NoticeSender(NoConnection(), market.registry),
+            modes=ModeNotices(market.county),
             table=JobTable(market.engine, jobs.table()),
             events=EventStream("boot"),
             clock=self.clock,

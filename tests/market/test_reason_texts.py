@@ -8,6 +8,7 @@ from enum import Enum
 import pytest
 
 import hub.market
+from hub.market.clear_horizon import FillReason
 from hub.market.continuous_book import EventOutcome
 from hub.market.coupled.clearing import BlockOutcome
 from hub.market.listing.agency_purchase import CorrectionReason
@@ -21,6 +22,7 @@ from hub.texts import LANGUAGES, load_texts
 ENDINGS = ("Refusal", "Rejection", "Fault", "Reason")
 AREAS: dict[type[Enum], str] = {
     OrderReason: "fills",
+    FillReason: "fills",
     EventOutcome: "fills",
     BlockOutcome: "fills",
     CorrectionReason: "corrections",

@@ -1,22 +1,25 @@
 """Laws 5 to 7 on random months: intervals with all legs, corrections, bills of every kind of user, carried accounts."""
 
 import importlib.util
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from edge.contract.interval import first_interval_of_day
 from edge.contract.registry import SupplyMode
 from hub.market.network_fee import LevelCostReading
+from hub.market.pro_rata import largest_remainder_of_list
 from hub.market.trades import Party
 from hub.settlement.accounts import account_table
 from hub.settlement.agency.pool_price import PoolMonth, check_pool, settle_pool_month
@@ -30,14 +33,17 @@ from hub.settlement.county_month.point_bills import bill_of_point, case_of_point
 from hub.settlement.county_month.points import NONE, BillingPoints, Election, class_positions
 from hub.settlement.county_month.settle_month import settle_county_month
 from hub.settlement.county_month.settled_month import CountyMonth
-from hub.settlement.inputs import MeteredEnergy, MeteringStanding, SettlementInputs, Supply
+from hub.settlement.exact_shares import PPM
+from hub.settlement.inputs import MeteredEnergy, MeteringStanding, Sale, SettlementInputs, Supply
 from hub.settlement.interval_settlement import IntervalSettlement, settle_interval
 from hub.settlement.ledger import post_transfers
 from hub.settlement.money import NANO_YUAN_PER_FEN
 from hub.settlement.month import check_month, check_wires_apart, close_month, month_of_accounts
+from hub.settlement.provinces.keys import PeriodKind
 from hub.settlement.resettlement import BookedBatch, Resettled, check_recomputed, check_resettlement, resettle
 from hub.settlement.tariffs.pass_through import check_pass_through, close_pass_through, next_pass_through
 from hub.settlement.tariffs.system_operation import allocated_fees_nano_yuan
+from hub.settlement.transfers import TransferKind
 
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
 
@@ -145,6 +151,66 @@ def test_a_month_of_intervals_closes_to_zero_and_so_do_its_corrections(
     assert check_month(close_month(JULY, books, PARTICIPANTS), differences, PARTICIPANTS) == []
 
 
+def network_by_hand(inputs: SettlementInputs) -> tuple[list[int], int]:
+    """What each direct user pays for the network, and what D_sup passes on for captive ones: row by row, nano-yuan.
+
+    w = max(0, T(V_user) - g(apex)), g by the reading, on what mode 1 trades cover, T(V_user) on the rest; a captive
+    user's import at T(V_user), but for the part that mode 2 serves (rows 24, 28, 97; outside rules, section 1).
+    """
+    tariff = inputs.parameters.network_tariff_uyuan_per_kwh.tolist()
+    standing, import_wh = inputs.standing, np.where(inputs.standing.is_market, inputs.metered.import_wh, 0).tolist()
+    traded: dict[int, dict[int, int]] = {}
+    for session in inputs.sessions:
+        orders, pairs = session.orders, session.pairs
+        for seller, buyer, apex, wh in zip(pairs.seller, pairs.buyer, pairs.apex, pairs.energy_wh, strict=True):
+            if orders.party[seller] == orders.party[buyer] == Party.DIRECT:
+                by_apex = traded.setdefault(int(orders.meter[buyer]), {})
+                by_apex[int(apex)] = by_apex.get(int(apex), 0) + int(wh)
+    paid, captive = [], [0] * len(tariff)
+    for meter, (supply, level) in enumerate(
+        zip(standing.supply.tolist(), standing.voltage_class.tolist(), strict=True)
+    ):
+        if supply in (Supply.AGENCY, Supply.GUARANTEED):
+            captive[level] += import_wh[meter]
+        apexes = sorted(traded.get(meter, {}))
+        trades_wh = [traded[meter][apex] for apex in apexes]
+        covered = min(sum(trades_wh), import_wh[meter])
+        shares = largest_remainder_of_list(covered, trades_wh) if apexes else []
+        fees = [max(0, tariff[level] - int(inputs.unit_tariff_uyuan_per_kwh[apex])) for apex in apexes]
+        fee = sum(wh * one for wh, one in zip(shares, fees, strict=True)) + (import_wh[meter] - covered) * tariff[level]
+        paid.append(fee if supply == Supply.DIRECT else 0)
+    limits = zip(inputs.metered.export_wh.tolist(), inputs.setpoint_wh.tolist(), strict=True)
+    payable = [min(wh, limit) if limit >= 0 else wh for wh, limit in limits]
+    commission = (standing.sale == Sale.COMMISSION) & standing.is_market
+    served = min(sum(wh for wh, is_sold in zip(payable, commission, strict=True) if is_sold), sum(captive))
+    kept = largest_remainder_of_list(served, captive) if sum(captive) else captive
+    return paid, sum((wh - less) * one for wh, less, one in zip(captive, kept, tariff, strict=True))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=SLOW)
+@given(drawn=laws.counties(), reading=st.sampled_from(list(LevelCostReading)))
+def test_the_network_and_the_losses_are_charged_once_on_every_wh(
+    drawn: SettlementInputs, reading: LevelCostReading
+) -> None:
+    inputs = with_reading(at_interval(drawn, FIRST), reading)
+    rows = settle_interval(inputs).transfers
+
+    def charged(*kinds: TransferKind) -> list[int]:
+        of = np.isin(rows.kind, kinds) & (rows.from_meter >= 0)
+        found = np.zeros(len(inputs.standing.meter_id), np.int64)
+        np.add.at(found, rows.from_meter[of], rows.amount_nano_yuan[of])
+        return [int(one) for one in found]
+
+    paid, captive = network_by_hand(inputs)
+    assert charged(TransferKind.NETWORK_COVERED, TransferKind.NETWORK_UNCOVERED) == paid
+    assert int(rows.amount_nano_yuan[rows.kind == TransferKind.NETWORK_CAPTIVE].sum()) == captive
+    used = np.where(inputs.standing.is_market & (inputs.standing.supply != Supply.NONE), inputs.metered.import_wh, 0)
+    fee = inputs.parameters.loss_fee.value_uyuan_per_kwh
+    assert charged(TransferKind.LOSS_FEE) == [wh * fee for wh in used.tolist()]
+    lost = int(rows.amount_nano_yuan[rows.kind == TransferKind.MEASURED_LOSS].sum())
+    assert lost == int(inputs.loss_wh.sum()) * inputs.prices.real_time_uyuan_per_kwh
+
+
 def split_meter(inputs: SettlementInputs, meter: int, part_wh: int) -> SettlementInputs:
     """The county with part of one meter's import behind a second meter of the same user, unit and class."""
     standing, metered = inputs.standing, inputs.metered
@@ -188,7 +254,9 @@ PRICES = [ClassMonth(LIBRARY, made_up.MONTH, one) for one in CLASSES]
 NAMES = [name for name, _ in made_up.KINDS]
 ELECTIONS = {"works": Election.CAPACITY, "works by demand": Election.DEMAND, "direct": Election.DEMAND}
 # No charge that grows with capacity or demand, and no package that is more than energy times price.
-SPLITTABLE = [NAMES.index(name) for name in ("resident", "shop", "retail 0", "retail 1", "retail 2")]
+SPLITTABLE = [
+    NAMES.index(name) for name in ("resident", "shop", *(f"retail {number}" for number in (0, 1, 2, 5, 6, 7)))
+]
 Energies = dict[tuple[int, int, int], int]
 
 
@@ -256,6 +324,55 @@ def test_lines_sum_to_bills_bills_to_the_ledger_and_all_accounts_to_zero(drawn: 
     assert check_bills(bills, ledger) == []
     assert sum(ledger.values()) == 0
     assert ledger["rounding"] == month.rounding_account_nano_yuan
+
+
+FACTOR_PPM = {"SHARP": 2_040_000, "PEAK": 1_700_000, "FLAT": PPM, "VALLEY": 450_000, "DEEP_VALLEY": 200_000}
+NETWORK_UYUAN = {"<1kV": 210_307, "10(20)kV": 190_303, "35kV": 106_501}
+LOSS_UYUAN = 13_643
+"""The made-up province's table: network tariffs of these classes, the loss fee, and how periods shape the latter."""
+
+
+BY_COMPONENT = [kind for kind in range(len(NAMES)) if NAMES[kind] not in ("resident", "works")]
+ALL_DAY = {(5, interval, point): 1_001 + interval for interval in range(0, 96, 3) for point in range(len(BY_COMPONENT))}
+"""A workday on which each of them takes energy in every period."""
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=SLOW)
+@example(drawn=(BY_COMPONENT, ALL_DAY, 400_000))
+@given(drawn=billed_months(BY_COMPONENT))
+def test_network_losses_and_packages_are_what_they_are_by_hand(drawn: Any) -> None:
+    month, energy = settled(*drawn)
+    shown = {
+        component: month.component_nano_yuan(component).tolist()
+        for component in (BillComponent.NETWORK, BillComponent.LOSS, BillComponent.ENERGY)
+    }
+    for point, kind in enumerate(drawn[0]):
+        wh = {one.name: int(energy.by_kind_wh[one, point]) for one in PeriodKind}
+        of = made_up.KINDS[kind][1]
+        network = 126_309 if NAMES[kind] == "works by demand" else NETWORK_UYUAN[of.voltage_class]
+        assert shown[BillComponent.NETWORK][point] == sum(wh.values()) * network
+        loss = {name: half_up(Fraction(LOSS_UYUAN * factor, PPM)) for name, factor in FACTOR_PPM.items()}
+        assert shown[BillComponent.LOSS][point] == sum(one * loss[name] for name, one in wh.items())
+        price = package_price_by_hand(NAMES[kind])
+        if price is not None:
+            assert shown[BillComponent.ENERGY][point] == sum(one * price[name] for name, one in wh.items())
+
+
+def package_price_by_hand(name: str) -> dict[str, int] | None:
+    """The price by period of the packages that follow the retailer's own mean: rows 79 and 89, in fractions."""
+    mean = made_up.WHOLESALE_MEAN_UYUAN_PER_KWH
+    flat = {"retail 5": Fraction(mean + 4_321),
+            "retail 6": 401_002 - Fraction(333_333, PPM) * (401_002 - mean),
+            "retail 7": 385_000 - Fraction(700_001, PPM) * (385_000 - mean)}.get(name)  # fmt: skip
+    if flat is None:
+        return None
+    factor = {"PEAK": 1_300_001, "DEEP_VALLEY": 250_000} if name == "retail 7" else {}
+    return {one.name: half_up(half_up(flat) * Fraction(factor.get(one.name, PPM), PPM)) for one in PeriodKind}
+
+
+def half_up(value: Fraction) -> int:
+    """Rounded once, half up."""
+    return math.floor(value + Fraction(1, 2))
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=SLOW)

@@ -39,6 +39,8 @@ RULES = SubstitutionRules(
     daylight_from=24,
     daylight_until=72,
     tolerance_ppm=50_000,
+    history_days=7,
+    usual_loss_ppm={},
 )
 M = MISSING
 
@@ -227,6 +229,10 @@ def test_a_missing_or_doubled_version_is_refused(versions: list[SubstitutionRule
         ({"order": (GapRule.SIMILAR_DAY, GapRule.SIMILAR_DAY)}, "names a rule twice"),
         ({"order": (GapRule.EVEN_SPLIT,)}, "never chosen"),
         ({"tolerance_ppm": -1}, "is negative"),
+        ({"history_days": None}, "load history_days for similar days"),
+        ({"history_days": 0}, "load history_days for similar days"),
+        ({"usual_loss_ppm": None}, "load usual_loss_ppm of the areas"),
+        ({"usual_loss_ppm": {"A1": 1_000_001}}, "a usual loss is a share"),
     ],
 )
 def test_rules_that_lack_what_they_need_are_refused(fields: dict[str, Any], words: str) -> None:

@@ -178,18 +178,24 @@ def test_the_jobs_bill_issue_and_close_a_month_on_their_days(billed: ModuleType,
     def nothing_is_settled_again(day: date) -> NoReturn:
         raise AssertionError(f"the county of {day} is asked for, where no interval was settled")
 
-    jobs = JobTable(county.engine, MonthJobs(nothing_is_settled_again, terms).table())
-    ran: dict[str, list[str]] = {}
+    jobs = JobTable(county.engine, MonthJobs(nothing_is_settled_again, lambda _: terms).table())
+    ran: list[tuple[str, date]] = []
+    billed_on: dict[int, date] = {}
     day = date(2026, 2, 1)
     while day <= date(2026, 3, 10):
         for number in (0, 1):
             jobs.run_due(
-                start_utc_s(first_interval_of_day(day) + number),
-                lambda job, at=day: ran.setdefault(job.name, []).append(at.isoformat()),
+                start_utc_s(first_interval_of_day(day) + number), lambda job, at=day: ran.append((job.name, at))
             )
+        for (month,) in county.rows("SELECT DISTINCT month FROM bill"):
+            billed_on.setdefault(month, day)
         day += timedelta(days=1)
-    assert ran["issue-bills"] == ["2026-02-02", "2026-03-02"]
-    assert ran["month-basis"] == ["2026-02-09", "2026-03-06"]
-    assert ran["close-month"] == ["2026-02-11", "2026-03-10"]
-    assert len(ran["provisional-result"]) == 38
+    assert billed_on == {JANUARY: date(2026, 2, 2), FEBRUARY: date(2026, 3, 2)}
+    events = county.rows("SELECT event, on_day FROM month_event ORDER BY month, seq")
+    assert [on for event, on in events if event == "issue"] == ["2026-02-09", "2026-03-06"]
+    assert [on for (on,) in county.rows("SELECT closed_on FROM month_close")] == ["2026-02-11", "2026-03-10"]
+    assert {one for one, _ in ran} == {
+        "substitute-day", "provisional-result", "issue-bills", "month-basis", "close-month"
+    }  # fmt: skip
+    assert len(ran) == 5 * 38, "each of them once a day"
     assert county.rows("SELECT month, bills FROM month_close ORDER BY month") == [(JANUARY, 6), (FEBRUARY, 6)]

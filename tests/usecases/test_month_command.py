@@ -15,8 +15,9 @@ from edge.contract.messages import CHANNELS, IMPORT
 from hub.bench.made_up_province import made_up_province
 from hub.bill_cli import app as bill_app
 from hub.month_cli import app
-from hub.settlement.retail.contract_terms import Fixed, RetailTerms
+from hub.settlement.retail.contract_terms import Fixed, Linked, PublishedIndex, RetailTerms
 from hub.store.bill_tables import BillingTermRow, SettledEnergyRow
+from hub.store.bills import read_bill
 
 WRITTEN = ("bill", "bill_line", "bill_posting", "month_close", "month_event", "pass_through")
 
@@ -77,6 +78,40 @@ def test_a_month_goes_from_its_bills_to_its_close(county: Any, terms: Path) -> N
     status, _, err = run(county, "issue", "2026-01", *given)
     assert status == 2
     assert err.startswith("microbalance month: 202601 is closed and stays as it is; its corrections belong to a later")
+
+
+def test_what_was_remitted_stands_in_the_terms_unless_it_is_said(
+    billed: ModuleType, county: Any, tmp_path: Path
+) -> None:
+    remitted = [{"month": 202601, "system": "0.5", "funds": "0.25", "document": "a test"}]
+    given = ("--terms", str(write_terms(billed, tmp_path, remitted=remitted)))
+    run(county, "issue", "2026-01", *given)
+    run(county, "basis", "2026-01", "--on", "2026-02-09", *given)
+    assert run(county, "close", "2026-01", "--on", "2026-02-11", "--remitted-system", "2", *given)[0] == 0
+    assert dict(county.rows("SELECT item, remitted_nano_yuan FROM pass_through")) == {
+        "system-items": 2_000_000_000, "government-funds": 250_000_000, "loss_fund": 0
+    }  # fmt: skip
+
+
+def test_a_retail_price_that_is_not_published_yet_is_asked_for(billed: ModuleType, county: Any, tmp_path: Path) -> None:
+    spot = {"version_id": "spot-1", "province": billed.PROVINCE, "index": "spot-mean", "month": 202601,
+            "price_uyuan_per_kwh": 300_000, "published_on": "2026-02-03", "document": "a test"}  # fmt: skip
+    given = ("--terms", str(write_terms(billed, tmp_path, retail={"index_publications": [spot]})))
+    user = county.registry.metering_points[billed.RETAIL].participant_id
+    package = RetailTerms("contract-1", user, "retailer-1", 400, "2025", Linked(PublishedIndex.SPOT_MEAN, 1_000))
+    with Session(county.engine) as session:
+        row = session.get(BillingTermRow, (billed.RETAIL, "2025-12-01"))
+        assert row is not None
+        row.package = msgspec.json.encode(package).decode()
+        session.commit()
+    status, _, err = run(county, "issue", "2026-01", "--on", "2026-02-02", *given)
+    assert status == 2
+    assert "row 80: load the publications of spot-mean" in err
+    assert run(county, "issue", "2026-01", "--on", "2026-02-03", *given)[0] == 0
+    with Session(county.engine) as session:
+        bill = read_bill(session, 202601, billed.RETAIL)
+    assert bill is not None
+    assert {line.price_uyuan for line in bill.lines if line.component.value == "energy"} == {301_000}
 
 
 def refused(county: Any, terms: Path, words: str) -> None:
@@ -157,6 +192,12 @@ def test_overlapping_supply_modes(billed: ModuleType, county: Any, terms: Path) 
         ({"calendar_province": "nowhere"}, "no settlement calendar of province 'nowhere'; load the version in force"),
         ({"substitution": [{"version_id": "s", "effective_from": "2026-01-01", "document": "d", "order": ["guess"]}]},
          "substitution rules 's': no rule 'guess'"),
+        ({"substitution": [{"version_id": "s", "effective_from": "2026-01-01", "document": "d",
+                            "order": ["similar-day"]}]}, "load history_days for similar days"),
+        ({"retail": {"coal_indices": [{"version_id": "c", "index_name": "c", "month": 13, "price_fen_per_t": 1,
+                                       "document": "d"}]}}, "13 is no month"),
+        ({"remitted": [{"month": 202601, "document": "d"}] * 2}, "what was remitted in 202601 stands twice"),
+        ({"remitted": [{"month": 202601, "system": "much", "document": "d"}]}, "'much' is not a number of yuan"),
         ({"colour": 1}, "Object contains unknown field `colour`"),
     ],
 )  # fmt: skip
@@ -174,11 +215,19 @@ def test_a_month_that_is_none_and_a_file_that_is_not_there(county: Any, terms: P
         assert words in err
 
 
-def test_a_negative_demand_is_refused_by_the_bill_of_one_user(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"election": "DEMAND", "demand": {"quantity": "-5", "unit": "kW"}},
+         "row 103: the demand is -5000 W, which is negative; load the metered one"),
+        ({"tariff_type": "SINGLE", "election": None},
+         "row 101 on 2026-01-01: 630000 VA has no SINGLE tariff; load its tariff type"),
+    ],
+)  # fmt: skip
+def test_what_the_bill_of_one_user_refuses(tmp_path: Path, changed: dict[str, Any], words: str) -> None:
     case = json.loads((Path(__file__).parents[2] / "docs" / "examples" / "bill-hubei-2026-01.json").read_text("utf-8"))
-    case |= {"election": "DEMAND", "demand": {"quantity": "-5", "unit": "kW"}}
     path = tmp_path / "case.json"
-    path.write_text(json.dumps(case))
+    path.write_text(json.dumps(case | changed))
     found = CliRunner().invoke(bill_app, [str(path)])
     assert (found.exit_code, found.stdout) == (2, "")
-    assert "row 103: the demand is -5000 W, which is negative; load the metered one" in found.stderr
+    assert words in found.stderr

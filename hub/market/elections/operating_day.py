@@ -57,14 +57,15 @@ def known_modes_of_day(devices: Registry, register: Register, day: date) -> DayM
     """
     versions: set[str] = set()
     gaps: list[str] = []
-    points = tuple(_point_of_day(point, register, day, versions, gaps) for point in devices.metering_points)
+    points = tuple(point_of_day(point, register, day, versions, gaps) for point in devices.metering_points)
     registry = msgspec.structs.replace(devices, metering_points=points)
     return DayModes(day, registry, tuple(sorted(versions)), tuple(gaps))
 
 
-def _point_of_day(
+def point_of_day(
     point: MeteringPoint, register: Register, day: date, versions: set[str], gaps: list[str]
 ) -> MeteringPoint:
+    """Return the metering point with its modes of the day; `versions` and `gaps` take what DayModes says of it."""
     supply_mode, sale_mode = point.supply_mode, point.sale_mode
     if point.supply_mode is not SupplyMode.NONE:
         supply = _said(supply_on, register, point.meter_id, day, gaps)

@@ -228,6 +228,14 @@ class TakeListing(_Event, frozen=True, kw_only=True):
     price_uyuan_per_kwh: Price | None = None
 
 
+class WithdrawListing(_Event, frozen=True, kw_only=True):
+    """A lister asks for its offer back. An offer binds until the session ends, so no step grants it (rows 30, 36)."""
+
+    session_id: Name
+    participant_id: Name
+    listing: Count
+
+
 class AgreeCurve(_Event, frozen=True, kw_only=True):
     """One party's word for another curve of a deal; it holds when both have said the same (row 47)."""
 
@@ -264,7 +272,7 @@ class ReverseDeal(_Event, frozen=True, kw_only=True):
     document: Text
 
 
-Event = (
+OperatorEvent = (
     SetRules
     | SetParticipant
     | SetUnit
@@ -272,14 +280,17 @@ Event = (
     | LoadContract
     | AnnounceSession
     | OpenSession
-    | PlaceListing
-    | TakeListing
-    | AgreeCurve
     | CloseSession
     | VerifySession
     | PublishSession
     | ReverseDeal
 )
+"""What the operator of the platform sends."""
+
+TraderEvent = PlaceListing | TakeListing | WithdrawListing | AgreeCurve
+"""What a participant sends in its own name."""
+
+Event = OperatorEvent | TraderEvent
 
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 _encoder = msgspec.json.Encoder(order="deterministic")

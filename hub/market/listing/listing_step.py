@@ -25,6 +25,7 @@ from hub.market.listing.events import (
     SetUnit,
     TakeListing,
     VerifySession,
+    WithdrawListing,
     encode_event,
 )
 from hub.market.listing.market_state import Market, Step
@@ -38,7 +39,7 @@ from hub.market.listing.session_steps import (
     reverse_deal,
     verify_session,
 )
-from hub.market.listing.trade_steps import agree_curve, place_listing, take_listing
+from hub.market.listing.trade_steps import agree_curve, place_listing, take_listing, withdraw_listing
 
 
 def step(market: Market, event: Event) -> tuple[Market, tuple[Outcome, ...]]:

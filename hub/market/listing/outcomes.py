@@ -58,6 +58,8 @@ class RefusalReason(Enum):
     COUNTER_OFFER = "counter-offer"
     ABOVE_REMAINING = "above-remaining"
     OWN_LISTING = "own-listing"
+    FOREIGN_LISTING = "foreign-listing"
+    BINDING_OFFER = "binding-offer"
     NO_TAKE_CAP = "no-take-cap"
     ABOVE_TAKE_CAP = "above-take-cap"
     CURVE_NOT_ALLOWED = "curve-not-allowed"

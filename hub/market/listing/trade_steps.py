@@ -24,7 +24,7 @@ from hub.market.listing.deals import (
     with_change,
     with_open_contract,
 )
-from hub.market.listing.events import AgreeCurve, PlaceListing, TakeListing
+from hub.market.listing.events import AgreeCurve, PlaceListing, TakeListing, WithdrawListing
 from hub.market.listing.market_state import (
     Deal,
     Listing,
@@ -147,6 +147,17 @@ def take_listing(market: Market, event: TakeListing) -> Step:
         event.session_id, deal.number, listing.number, deal.energy_wh, deal.price_uyuan_per_kwh, open_wh, assigned=False
     )
     return market, (made,)
+
+
+def withdraw_listing(market: Market, event: WithdrawListing) -> RefusalReason:
+    """Return why an offer cannot be taken back: it binds until the session ends, which releases it (rows 30, 36)."""
+    session = market.sessions.get(event.session_id)
+    listing = None if session is None else session.listings.get(event.listing)
+    if session is None or listing is None:
+        return RefusalReason.UNKNOWN_SESSION if session is None else RefusalReason.UNKNOWN_LISTING
+    if listing.trader.participant_id != event.participant_id:
+        return RefusalReason.FOREIGN_LISTING
+    return trading_refusal(session, event.at) or RefusalReason.BINDING_OFFER
 
 
 def agree_curve(market: Market, event: AgreeCurve) -> Step:

@@ -4,7 +4,9 @@ Every event has an id, the day on which it was recorded (never earlier than that
 from which it is effective. Power W, energy Wh, voltage V, price micro-yuan/kWh; a period is half-open.
 """
 
+from collections.abc import Iterator
 from datetime import date
+from typing import Any
 
 import msgspec
 
@@ -327,6 +329,23 @@ def decode_events(data: bytes) -> list[Event]:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise EventLineError(f"line {number}: {error}") from None
     return events
+
+
+def decode_event_lines(data: bytes) -> Iterator[tuple[int, Event | EventLineError]]:
+    """Yield each line that is not empty with its number, as an event or as what is wrong with it.
+
+    `recorded_on` may be left out, as in an event that is sent to the hub: it is then the first day of all.
+    """
+    for number, line in enumerate(data.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            fields = {"recorded_on": date.min.isoformat()} | msgspec.json.decode(line, type=dict[str, Any])
+            event: Event = msgspec.convert(fields, Event)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            yield number, EventLineError(" ".join(str(error).split()))
+        else:
+            yield number, event
 
 
 def encode_events(events: list[Event]) -> bytes:

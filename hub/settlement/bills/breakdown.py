@@ -88,12 +88,11 @@ def _items_of(
     table: PriceTable | None, component: BillComponent, amount_nano_yuan: int, energy_wh: int
 ) -> tuple[ItemAmount, ...]:
     """Return the listed items of system operation and funds with what they leave of the component's amount."""
-    listed: Mapping[BillComponent, Breakdown] = {}
-    if table is not None:
-        listed = {BillComponent.SYSTEM: table.system_breakdown, BillComponent.FUNDS: table.fund_breakdown}
-    if component not in listed or not listed[component].items_uyuan_per_kwh:
+    if table is None or component not in {BillComponent.SYSTEM, BillComponent.FUNDS}:
         return ()
-    found = listed[component]
+    found: Breakdown = table.system_breakdown if component is BillComponent.SYSTEM else table.fund_breakdown
+    if not found.items_uyuan_per_kwh:
+        return ()
     items = [ItemAmount(name, price, price * energy_wh) for name, price in found.items_uyuan_per_kwh.items()]
     rest = amount_nano_yuan - sum(item.amount_nano_yuan for item in items)
     is_price = rest == found.residual_uyuan_per_kwh * energy_wh

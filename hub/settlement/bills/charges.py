@@ -29,6 +29,8 @@ BILL_COMPONENT: Mapping[Component, BillComponent] = {
     Component.SYSTEM: BillComponent.SYSTEM,
     Component.FUNDS: BillComponent.FUNDS,
 }
+_PERIODS = frozenset(PeriodKind.__members__)
+_COMPONENT_OF = {shown: one for one, shown in BILL_COMPONENT.items()}
 _OF_SLUG = {f"tariff-{str(one.name).lower()}": shown for one, shown in BILL_COMPONENT.items()}
 
 
@@ -44,7 +46,7 @@ class BillCharge:
     @property
     def period(self) -> str:
         """Return the kind of period that the line is about, "" for none."""
-        return self.line.detail if self.line.detail in PeriodKind.__members__ else ""
+        return self.line.detail if self.line.detail in _PERIODS else ""
 
 
 @dataclass(frozen=True)
@@ -188,27 +190,32 @@ def _by_component(table: PriceTable, lines: Iterable[RuleLine]) -> list[BillChar
     groups: dict[tuple[str, int | None, str], list[RuleLine]] = {}
     for one in lines:
         groups.setdefault((one.component, one.price_uyuan, one.rule_version), []).append(one)
-    spread = {slug: sum(1 for name, _, _ in groups if name == slug) for slug, _, _ in groups}
-    charges = []
-    for slug in _OF_SLUG:
-        for (name, _, _), group in groups.items():
-            if name == slug:
-                charges.append(_merged(table, group, names_periods=spread[slug] > 1))
-    return charges
+    of_slug: dict[str, list[list[RuleLine]]] = {}
+    for (name, _, _), group in groups.items():
+        of_slug.setdefault(name, []).append(group)
+    return [
+        _merged(table, group, names_periods=len(of_slug[slug]) > 1)
+        for slug in _OF_SLUG
+        for group in of_slug.get(slug, ())
+    ]
 
 
 def _merged(table: PriceTable, group: Sequence[RuleLine], *, names_periods: bool) -> BillCharge:
     first, component = group[0], _OF_SLUG[group[0].component]
-    line = replace(
-        first,
-        detail=" ".join(one.detail for one in group) if names_periods else "",
-        quantity=sum(one.quantity for one in group),
-        amount_nano_yuan=sum(one.amount_nano_yuan for one in group),
-        price_versions=tuple(sorted({version for one in group for version in one.price_versions})),
-    )
+    versions = tuple(sorted({version for one in group for version in one.price_versions}))
+    if len(group) == 1 and names_periods and versions == first.price_versions:
+        line = first
+    else:
+        line = replace(
+            first,
+            detail=" ".join(one.detail for one in group) if names_periods else "",
+            quantity=sum(one.quantity for one in group),
+            amount_nano_yuan=sum(one.amount_nano_yuan for one in group),
+            price_versions=versions,
+        )
     assert line.unit is QuantityUnit.WATT_HOUR
     kinds = [PeriodKind[one.detail] for one in group]
-    loaded = next(value for one, value in table.component.items() if BILL_COMPONENT[one] is component)
+    loaded = table.component[_COMPONENT_OF[component]]
     factors = {table.factors[kind].value if kind in table.factors else PPM for kind in kinds}
     if names_periods and len(factors) == 1:
         (factor,) = factors

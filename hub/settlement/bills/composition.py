@@ -10,6 +10,7 @@ from hub.settlement.accounts import SYSTEM_ACCOUNT_NAMES, SystemAccount
 from hub.settlement.bills.bill import (
     ROUNDING_RULE,
     Bill,
+    BillComponent,
     BillError,
     BillHead,
     BillLine,
@@ -20,7 +21,7 @@ from hub.settlement.bills.bill import (
 )
 from hub.settlement.bills.breakdown import average_price_uyuan_per_kwh
 from hub.settlement.bills.charges import BillCharge
-from hub.settlement.input_hash import input_hash
+from hub.settlement.input_hash import Canonical, input_hash
 from hub.settlement.money import INT64_MAX, NANO_YUAN_PER_FEN, round_half_up_fen
 from hub.settlement.rule_lines import RuleLine, amount_line
 
@@ -53,14 +54,21 @@ def compose_bill(
     :param postings: what the ledger books for the month's charges, the same money by payee; corrections add theirs
     :raises BillError: if an amount leaves int64
     """
-    current = [_line(head, charge, LinePosting.CHARGE) for charge in charges]
-    corrected, corrected_postings = [], []
+    made_from = Canonical.of(head)
+    current = [
+        _line(head, made_from, charge, LinePosting.CHARGE, number=number)
+        for number, charge in enumerate(charges, start=1)
+    ]
+    corrected: list[BillLine] = []
+    corrected_postings = []
     for one in corrections:
         taken_back = _negated(one.reversed_charge)
         for charge, posting in ((taken_back, LinePosting.REVERSAL), (one.restated_charge, LinePosting.RESTATED)):
-            corrected.append(_line(head, charge, posting, corrects=one.corrects, reason=one.reason))
+            number = len(current) + len(corrected) + 1
+            line = _line(head, made_from, charge, posting, number=number, corrects=one.corrects, reason=one.reason)
+            corrected.append(line)
             corrected_postings.append(charge.line)
-    lines = tuple(replace(line, number=number) for number, line in enumerate((*current, *corrected), start=1))
+    lines = (*current, *corrected)
     booked = (*postings, *corrected_postings)
     exact = sum(one.amount_nano_yuan for one in booked)
     current_fen, corrections_fen = (sum(line.amount_fen for line in part) for part in (current, corrected))
@@ -97,25 +105,36 @@ def rounding_line(bill: Bill) -> RuleLine:
     )
 
 
+_TEXT_KEY = {component: f"bill.line.{component.value}" for component in BillComponent}
 _LOAD = "load the quantity and price again, with their units"
 
 
 def _line(
-    head: BillHead, charge: BillCharge, posting: LinePosting, *, corrects: str = "", reason: str = ""
+    head: BillHead,
+    made_from: Canonical,
+    charge: BillCharge,
+    posting: LinePosting,
+    *,
+    number: int,
+    corrects: str = "",
+    reason: str = "",
 ) -> BillLine:
-    source = charge.line
-    where = f"{head.month:%Y-%m}: {charge.component.value} {source.detail}".strip()
+    """Return one line. made_from: the head as the hash reads it, made once for all lines of the bill."""
+    source, period = charge.line, charge.period
     if abs(source.amount_nano_yuan) > INT64_MAX or abs(source.quantity) > INT64_MAX:
-        raise BillError(f"row 189 on {where}: {source.quantity} x {source.price_uyuan} leaves 64 bits; {_LOAD}")
+        what = f"{source.quantity} x {source.price_uyuan} leaves 64 bits; {_LOAD}"
+        raise BillError(f"row 189 on {_where(head, charge)}: {what}")
     if source.price_uyuan is not None and not source.price_versions:
-        raise BillError(f"row 99 on {where}: the price names no version; load the price with its version")
+        raise BillError(
+            f"row 99 on {_where(head, charge)}: the price names no version; load the price with its version"
+        )
     is_correction = posting is not LinePosting.CHARGE
     return BillLine(
-        number=0,
+        number=number,
         component=charge.component,
-        period=charge.period,
-        detail="" if charge.period else source.detail,
-        text_key=f"bill.line.{charge.component.value}",
+        period=period,
+        detail="" if period else source.detail,
+        text_key=_TEXT_KEY[charge.component],
         quantity=source.quantity,
         unit=source.unit,
         base_price_uyuan=charge.base_price_uyuan,
@@ -128,8 +147,12 @@ def _line(
         reason=reason if is_correction else "",
         rule_version=source.rule_version,
         price_versions=source.price_versions,
-        input_hash=input_hash((head, charge, posting, corrects)),
+        input_hash=input_hash((made_from, charge, posting, corrects)),
     )
+
+
+def _where(head: BillHead, charge: BillCharge) -> str:
+    return f"{head.month:%Y-%m}: {charge.component.value} {charge.line.detail}".strip()
 
 
 def _negated(charge: BillCharge) -> BillCharge:

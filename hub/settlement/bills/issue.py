@@ -164,6 +164,7 @@ def _energy_of(case: BillCase, rows: Sequence[EnergyRow]) -> dict[PeriodKind, in
 def _bill_of_month(month: _Month) -> Bill:
     case, table = month.case, month.table
     calendar_versions = _calendar_versions(month)
+    _check_tariff_type(month)
     energy = _energy_charges(month)
     others = [*_basic_charge(month), *(_charge(case, one) for one in case.charges)]
     corrections = [
@@ -266,10 +267,6 @@ def _basic_charge(month: _Month) -> list[BillCharge]:
     if case.election is None or not month.capacities:
         raise BillError(f"row 101 on {case.month}: no election or capacity of {case.metering_point}; load {wanted}")
     capacity_va = max(one.capacity_va for one in month.capacities)
-    if case.tariff_type not in allowed_tariff_types(capacity_va, month.prices.thresholds):
-        raise BillError(
-            f"row 101 on {case.month}: {capacity_va} VA has no {case.tariff_type.value} tariff; load its tariff type"
-        )
     payee = month.account_of[Component.NETWORK]
     if case.election is BasicChargeMode.CAPACITY:
         return [capacity_charge(table, month.capacities, case.month, payer=case.user_id, payee=payee)]
@@ -285,6 +282,18 @@ def _basic_charge(month: _Month) -> list[BillCharge]:
         payee=payee,
     )
     return [charge]
+
+
+def _check_tariff_type(month: _Month) -> None:
+    """Refuse a tariff type that the capacity does not have, where one is loaded (row 101)."""
+    case = month.case
+    if month.table is None or not month.capacities:
+        return
+    capacity_va = max(one.capacity_va for one in month.capacities)
+    if case.tariff_type not in allowed_tariff_types(capacity_va, month.prices.thresholds):
+        raise BillError(
+            f"row 101 on {case.month}: {capacity_va} VA has no {case.tariff_type.value} tariff; load its tariff type"
+        )
 
 
 def _charge(case: BillCase, row: ChargeRow, *, is_correction: bool = False) -> BillCharge:

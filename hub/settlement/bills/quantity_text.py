@@ -23,6 +23,9 @@ _UNITS: Mapping[QuantityUnit, Mapping[str, int]] = MappingProxyType(
 )
 
 
+_PLAIN_DIGITS_MAX = 18
+
+
 def quantity_from_text(text: str, unit: str, of: QuantityUnit) -> int:
     """Return the quantity written as a number of `unit` in Wh, W or VA, exact.
 
@@ -32,4 +35,6 @@ def quantity_from_text(text: str, unit: str, of: QuantityUnit) -> int:
     units = _UNITS[of]
     if unit not in units:
         raise MoneyTextError(f"no unit {unit!r} of {of.value}; one of {', '.join(units)}")
+    if len(text) <= _PLAIN_DIGITS_MAX and text.isascii() and text.isdigit():
+        return int(text) * units[unit]  # most of a county's quantities, without a Decimal
     return scaled_integer_from_text(text, units[unit], f"{unit} in whole {of.value}")

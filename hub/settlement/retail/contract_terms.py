@@ -4,6 +4,7 @@ Terms are documents: `msgspec` reads and writes them as they stand here. Periods
 calendar. Price micro-yuan/kWh, shares and factors in millionths, energy Wh.
 """
 
+from datetime import date
 from enum import Enum
 
 import msgspec
@@ -113,7 +114,7 @@ class RetailTerms(_Terms, frozen=True):
     """Everything that one version of a contract says.
 
     model_text: which version of the model contract was signed (row 92). has_deviation_clause: None leaves it to the
-    province's default by voltage (row 86).
+    province's default by voltage (row 86). signed_on: when this version was signed, where a file says it (row 92).
     """
 
     contract_id: str
@@ -128,6 +129,7 @@ class RetailTerms(_Terms, frozen=True):
     green: GreenTerms | None = None
     has_deviation_clause: bool | None = None
     deviation: DeviationTerms | None = None
+    signed_on: date | None = None
 
 
 def market_share_ppm(package: Package) -> int:

@@ -52,11 +52,12 @@ class NamedPrice:
 class RetailPrices:
     """What a month is settled with; None or absent: not given, and refused where a package needs it.
 
-    coal_index_fen_per_t: by the index's name. ceiling_year_weight_ppm: w of row 84.
+    wholesale_mean: by retailer, each passes on its own (row 80). coal_index_fen_per_t: by the index's name.
+    ceiling_year_weight_ppm: w of row 84.
     """
 
     index: Mapping[PublishedIndex, IndexPrice] = field(default_factory=dict)
-    wholesale_mean: NamedPrice | None = None
+    wholesale_mean: Mapping[str, NamedPrice] = field(default_factory=dict)
     coal_index_fen_per_t: Mapping[str, NamedPrice] = field(default_factory=dict)
     ceiling_year_weight_ppm: int | None = None
 
@@ -158,10 +159,10 @@ def _package_price(terms: RetailTerms, prices: RetailPrices) -> _PartPrice:
         case Linked():
             return _index_part(prices, package.index, package.service_fee_uyuan_per_kwh, version)
         case PassThrough():
-            mean = _wholesale_mean(prices, version)
+            mean = _wholesale_mean(prices, terms)
             return _PartPrice(linked_price(mean.value, package.service_fee_uyuan_per_kwh), (version, mean.version_id))
         case Spread():
-            mean = _wholesale_mean(prices, version)
+            mean = _wholesale_mean(prices, terms)
             if isinstance(package.reference, int):
                 reference = _PartPrice(package.reference, (version,))
             else:
@@ -178,10 +179,13 @@ def _index_part(prices: RetailPrices, index: PublishedIndex, service_fee: int, v
     return _PartPrice(linked_price(found.price_uyuan_per_kwh, service_fee), versions, found.is_provisional)
 
 
-def _wholesale_mean(prices: RetailPrices, contract_id: str) -> NamedPrice:
-    if prices.wholesale_mean is None:
-        raise RetailPriceMissingError(f"row 79, {contract_id}: load the retailer's wholesale deals of the month")
-    return prices.wholesale_mean
+def _wholesale_mean(prices: RetailPrices, terms: RetailTerms) -> NamedPrice:
+    mean = prices.wholesale_mean.get(terms.retailer_id)
+    if mean is None:
+        raise RetailPriceMissingError(
+            f"row 79, {terms.contract_id}: load {terms.retailer_id}'s wholesale mean of the month"
+        )
+    return mean
 
 
 def _split_by_share(energy_wh: Mapping[str, int], share_ppm: int) -> tuple[dict[str, int], dict[str, int]]:

@@ -5,10 +5,12 @@ retroactive adjustment beyond a tolerance; secondary). What a province has not p
 it is needed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum, IntEnum
+
+from hub.settlement.exact_shares import PPM
 
 
 class SubstitutionRuleError(ValueError):
@@ -54,7 +56,8 @@ class SubstitutionRules:
     order: rules of `CHOSEN`, the first that can estimate an interval does. missing_points_max: the longest run of
     missing readings that is interpolated. daylight_from, daylight_until: positions in the day (0..96) of the first
     interval in daylight and the first after it. tolerance_ppm: a closed gap is corrected by late readings where these
-    move more than this share of its energy; 0: always.
+    move more than this share of its energy; 0: always. history_days: how many days back a similar day is looked for.
+    usual_loss_ppm: what an area's balance counts as lost of what flows in or out, by the id of the area's unit.
     """
 
     version_id: str
@@ -67,6 +70,8 @@ class SubstitutionRules:
     daylight_from: int | None = None
     daylight_until: int | None = None
     tolerance_ppm: int | None = None
+    history_days: int | None = None
+    usual_loss_ppm: Mapping[str, int] | None = None
 
     def __post_init__(self) -> None:
         """Check the version by itself.
@@ -86,6 +91,12 @@ class SubstitutionRules:
         dawn, dusk = self.daylight_from, self.daylight_until
         if GapRule.PV_DARK in self.order and (dawn is None or dusk is None or not 0 <= dawn < dusk <= _POSITIONS):
             raise SubstitutionRuleError(f"{where}: load daylight_from < daylight_until, positions in the day")
+        if GapRule.SIMILAR_DAY in self.order and (self.history_days is None or self.history_days < 1):
+            raise SubstitutionRuleError(f"{where}: load history_days for similar days, at least 1")
+        if GapRule.AREA_BALANCE in self.order and self.usual_loss_ppm is None:
+            raise SubstitutionRuleError(f"{where}: load usual_loss_ppm of the areas for their balance")
+        if any(not 0 <= one <= PPM for one in (self.usual_loss_ppm or {}).values()):
+            raise SubstitutionRuleError(f"{where}: a usual loss is a share, 0 to {PPM} ppm")
         if self.tolerance_ppm is not None and self.tolerance_ppm < 0:
             raise SubstitutionRuleError(f"{where}: the tolerance {self.tolerance_ppm} ppm is negative")
 

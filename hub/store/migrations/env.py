@@ -7,6 +7,7 @@ import hub.store.bill_tables
 import hub.store.green_tables
 import hub.store.hosting_tables
 import hub.store.listing_tables
+import hub.store.notice_tables
 import hub.store.registry_tables
 import hub.store.session_tables
 import hub.store.tables  # noqa: F401  (all fill the metadata)

@@ -20,17 +20,20 @@ from hub.settlement.retail.contract_terms import (
     FlatPlusRatio,
     Linked,
     LinkedPart,
+    PassThrough,
     PerPeriodPrice,
     PublishedIndex,
     RetailTerms,
+    Spread,
 )
-from hub.settlement.retail.package_charges import RetailPrices
+from hub.settlement.retail.package_charges import NamedPrice, RetailPrices
 from hub.settlement.retail.published_indices import IndexPrice
 
 MONTH = date(2026, 1, 1)
 N_DAYS = 31
 ZONES = 2
 PRICE_VERSION = "real-time-2026-01"
+WHOLESALE_MEAN_UYUAN_PER_KWH = 372_222
 
 
 def library() -> Library:
@@ -52,7 +55,7 @@ def commercial(
 
 
 def packages() -> tuple[RetailTerms, ...]:
-    """Packages that are products of energy and price, and two that are not."""
+    """Packages of all four kinds that are products of energy and price, and two that are not (3 and 4)."""
     common = {"user_id": "any", "retailer_id": "retailer", "voltage_v": 10_000, "model_text": "2025"}
     per_period = {"SHARP": 700_001, "PEAK": 600_003, "FLAT": 400_007, "VALLEY": 200_009, "DEEP_VALLEY": 99_991}
     return (
@@ -68,6 +71,12 @@ def packages() -> tuple[RetailTerms, ...]:
             **common,
         ),
         RetailTerms(contract_id="capped", package=Fixed(450_000), ceiling=Ceiling(50_000), **common),
+        RetailTerms(contract_id="pass-through", package=PassThrough(4_321), **common),
+        RetailTerms(contract_id="spread", package=Spread(401_002, 333_333), **common),
+        RetailTerms(
+            contract_id="index-spread", package=Spread(PublishedIndex.MONTHLY_CONTRACT_MEAN, 700_001),
+            tou=FlatPlusRatio({"PEAK": 1_300_001, "DEEP_VALLEY": 250_000}, shapes_linked_part=False), **common,
+        ),
     )  # fmt: skip
 
 
@@ -78,7 +87,11 @@ def retail_prices() -> RetailPrices:
         PublishedIndex.ANNUAL_CONTRACT_MEAN: IndexPrice(390_000, "annual-2026", is_provisional=False),
         PublishedIndex.MONTHLY_CONTRACT_MEAN: IndexPrice(385_000, "monthly-2026-01", is_provisional=False),
     }
-    return RetailPrices(index=index, ceiling_year_weight_ppm=600_000)
+    return RetailPrices(
+        index=index,
+        wholesale_mean={"retailer": NamedPrice(WHOLESALE_MEAN_UYUAN_PER_KWH, "mean-2026-01")},
+        ceiling_year_weight_ppm=600_000,
+    )
 
 
 @dataclass(frozen=True)
@@ -99,7 +112,7 @@ KINDS = (
     ("works", commercial("10(20)kV", TariffType.TWO_PART, SupplyMode.AGENCY, 630_000, province="hubei")),
     ("works by demand", commercial("10(20)kV", TariffType.TWO_PART, SupplyMode.AGENCY, 630_000, user_class=INDUSTRY)),
     ("direct", commercial("35kV", TariffType.TWO_PART, SupplyMode.DIRECT, 2_000_000)),
-    *((f"retail {number}", commercial("10(20)kV", TariffType.SINGLE, SupplyMode.RETAIL)) for number in range(5)),
+    *((f"retail {number}", commercial("10(20)kV", TariffType.SINGLE, SupplyMode.RETAIL)) for number in range(8)),
 )
 
 

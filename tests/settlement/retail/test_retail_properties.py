@@ -50,7 +50,7 @@ ENERGY = st.dictionaries(st.sampled_from(["PEAK", "FLAT", "VALLEY"]), st.integer
 PRICE = st.integers(-7, 7)
 SHARE = st.integers(0, PPM)
 ALL_INDICES = {name: IndexPrice(3, name.value, is_provisional=False) for name in PublishedIndex}
-PRICES = RetailPrices(ALL_INDICES, NamedPrice(-2, "mean"), {"coal": NamedPrice(700, "coal-6")}, 800_000)
+PRICES = RetailPrices(ALL_INDICES, {"retailer": NamedPrice(-2, "mean")}, {"coal": NamedPrice(700, "coal-6")}, 800_000)
 PACKAGES = st.one_of(
     st.builds(Fixed, PRICE),
     st.builds(Fixed, PRICE, st.builds(LinkedPart, SHARE, st.sampled_from(PublishedIndex), PRICE)),

@@ -105,7 +105,7 @@ def test_row_79_four_kinds(golden_case: Reader) -> None:
     }
     prices = RetailPrices(
         index={PublishedIndex.SPOT_MEAN: IndexPrice(given["market_uyuan_per_kwh"], "spot-6", is_provisional=False)},
-        wholesale_mean=NamedPrice(given["wholesale_mean_uyuan_per_kwh"], "mean-6"),
+        wholesale_mean={"retailer": NamedPrice(given["wholesale_mean_uyuan_per_kwh"], "mean-6")},
     )
     assert len(Package.__args__) == len(packages)
     for name, package in packages.items():

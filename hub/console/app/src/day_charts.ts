@@ -31,6 +31,7 @@ function timeAxis(colours: ChartColours, gridIndex = 0, withText = true) {
     splitLine: { show: true, lineStyle: { color: colours.grid } },
     axisLabel: {
       show: withText,
+      hideOverlap: true,
       color: colours.faint,
       fontFamily: colours.font,
       fontSize: 11,
@@ -101,5 +102,16 @@ export function gatewayOption(scheduled: Values, metered: Values, deviation: Val
       line(scheduled, { color: colours.ink, width: 1.8 }),
       line(deviation, { width: 0 }, { xAxisIndex: 1, yAxisIndex: 1, areaStyle: { color: colours.soft, opacity: 0.9, origin: 0 } }),
     ],
+  });
+}
+
+/** Day-ahead against real-time price of the exchange. */
+export function twoPricesOption(dayAhead: Values, realTime: Values) {
+  return (colours: ChartColours) => ({
+    animation: false,
+    grid: { ...AREA, top: 8, bottom: 22 },
+    xAxis: timeAxis(colours),
+    yAxis: valueAxis(colours, (value) => scaled(value, 6, 2)),
+    series: [line(realTime, { color: colours.soft, width: 1.3, type: [1.5, 2.5] }), line(dayAhead, { color: colours.ink, width: 2 })],
   });
 }

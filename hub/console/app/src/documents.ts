@@ -253,7 +253,15 @@ export interface Statement extends StatementSummary {
   day: string;
   first_interval: number;
   last_interval: number;
-  metering_points: { meter: string; kind: string; supply_mode: string; sale_mode: string; voltage_class: string }[];
+  metering_points: {
+    meter: string;
+    kind: string;
+    supply_mode: string;
+    sale_mode: string;
+    voltage_class: string;
+    supply_by: string | null;
+    sale_by: string | null;
+  }[];
   lines: {
     line: number;
     kind: string;
@@ -320,4 +328,270 @@ export interface HostingState {
 export interface Page<T> {
   items: T[];
   next_cursor: string | null;
+}
+
+export interface Change {
+  action: string;
+  before: string;
+  after: string;
+  at: string;
+}
+
+export interface MarketSession {
+  session_id: string;
+  kind: string;
+  first_interval: number;
+  end_interval: number;
+  label: string | null;
+  opens: string;
+  gate_closes: string;
+  state: string;
+  needs_province: boolean;
+  accepted: number;
+  rejected: number;
+  transitions: Change[];
+}
+
+export interface SessionDay {
+  day: string;
+  closed: boolean;
+  sessions: MarketSession[];
+}
+
+export interface ExchangeInterval {
+  interval: number;
+  label: string;
+  state: string;
+  version: number;
+  scheduled_wh: number | null;
+  set_by: string | null;
+  standing_version: number;
+  standing_wh: number | null;
+  finality: string;
+  frozen: boolean;
+  metered_wh: number | null;
+  deviation_wh: number | null;
+  day_ahead_uyuan_per_kwh: number | null;
+  real_time_uyuan_per_kwh: number | null;
+  steps: { step: string; before: string; after: string; version: number; at: string }[];
+}
+
+export interface ExchangeDay {
+  day: string;
+  closed: boolean;
+  intervals: ExchangeInterval[];
+}
+
+export interface ModeInForce {
+  mode: string;
+  by: string | null;
+  from_day: string | null;
+  until_day: string | null;
+  prepared: string;
+}
+
+export interface RegistryPoint {
+  meter: string;
+  kind: string;
+  unit: string;
+  voltage_class: string;
+  category: string | null;
+  installed_capacity_w: number | null;
+  participant: string;
+  participant_class: string | null;
+  supply: ModeInForce;
+  sale: ModeInForce;
+}
+
+export interface RegistryParticipant {
+  participant: string;
+  participant_class: string | null;
+  meters: number;
+  status: string | null;
+  since: string | null;
+}
+
+export interface RegistryProject {
+  project_id: string;
+  participant_id: string;
+  element: string;
+  installed_capacity_w: number;
+}
+
+export interface RegisterOfDay {
+  county: string;
+  as_of: string;
+  sequence: number;
+  sha256: string;
+  projects: RegistryProject[];
+  waiting: RegistryProject[];
+  elements: { element: string; superior: string | null; room_kw: number; grade: Grade }[];
+  contracts: string[];
+}
+
+export interface RegistryRecord {
+  sequence: number;
+  event: { event: string; event_id: string; recorded_on: string } & Record<string, unknown>;
+  actor: string;
+  taken_utc_s: number;
+  outcome: { outcome: string; reason?: string; what?: string };
+  sha256: string;
+  previous_sha256: string;
+  follows: boolean;
+}
+
+export interface PointHistory {
+  meter: string;
+  items: RegistryRecord[];
+  county_sequence: number;
+}
+
+export interface BillMonth {
+  month: string;
+  bills: number;
+  energy_wh: number;
+  total_yuan: string;
+  rounding_yuan: string;
+  replaced: boolean;
+  closed_on: string | null;
+  components: { component: string; energy_wh: number; amount_yuan: string }[];
+}
+
+export interface BillSummary {
+  metering_point: string;
+  account: string;
+  bill_id: string;
+  version: number;
+  booked_in: number;
+  energy_wh: number;
+  total_yuan: string;
+  rounding_yuan: string;
+  sha256: string;
+}
+
+export interface BillVersion {
+  version: number;
+  bill_id: string;
+  booked_in: string;
+  energy_wh: number;
+  total_yuan: string;
+  sha256: string;
+}
+
+/** A whole number that may be beyond what a float holds; see bill_figures.ts. */
+export type Whole = bigint;
+
+export interface BillLine {
+  number: number;
+  component: string;
+  period: string;
+  detail: string;
+  quantity: Whole;
+  unit: "Wh" | "W" | "VA" | "amount";
+  base_price_uyuan: number | null;
+  factor_ppm: number | null;
+  price_uyuan: number | null;
+  amount_nano_yuan: Whole;
+  amount_fen: number;
+  posting: "charge" | "reversal" | "restated";
+  corrects: string;
+  reason: string;
+  rule_version: string;
+  price_versions: string[];
+  input_hash: string;
+}
+
+export interface BillChangeRow {
+  component: string;
+  period: string;
+  detail: string;
+  before_nano_yuan: Whole;
+  after_nano_yuan: Whole;
+  quantity_nano_yuan: Whole;
+  price_nano_yuan: Whole;
+  rule_nano_yuan: Whole;
+  other_nano_yuan: Whole;
+}
+
+export interface Bill {
+  head: {
+    bill_id: string;
+    user_id: string;
+    user_name: string;
+    metering_point: string;
+    province: string;
+    month: string;
+    category: string;
+    voltage_class: string;
+    tariff_type: string;
+    supply_mode: string;
+    meter_data_hash: string;
+  };
+  energy_wh: number;
+  lines: BillLine[];
+  current_fen: number;
+  corrections_fen: number;
+  total_fen: number;
+  exact_nano_yuan: Whole;
+  rounding_nano_yuan: Whole;
+  average_price_uyuan_per_kwh: number | null;
+  components: {
+    component: string;
+    amount_nano_yuan: Whole;
+    share_bp: number | null;
+    items: { item: string; price_uyuan_per_kwh: number | null; amount_nano_yuan: Whole }[];
+  }[];
+  prices: {
+    version_id: string;
+    what: string;
+    text: string;
+    document: string;
+    effective_from: string | null;
+    effective_to: string | null;
+  }[];
+  change: {
+    before_bill_id: string;
+    before_month: string;
+    before_fen: number;
+    after_fen: number;
+    quantity_nano_yuan: Whole;
+    price_nano_yuan: Whole;
+    rule_nano_yuan: Whole;
+    other_nano_yuan: Whole;
+    rounding_nano_yuan: Whole;
+    is_estimated: boolean;
+    rows: BillChangeRow[];
+  } | null;
+}
+
+export interface GreenPlant {
+  meter: string;
+  participant: string;
+  unit: string;
+  generation_wh: number;
+  bound_wh: number;
+  delivered_wh: number;
+  month: number;
+  month_generation_wh: number;
+  carried_in_wh: number;
+  certificates: number;
+  carried_out_wh: number;
+}
+
+export interface GreenDay {
+  day: string;
+  closed: boolean;
+  generation_wh: number;
+  bound_wh: number;
+  delivered_wh: number;
+  certificates: number;
+  wh_per_certificate: number | null;
+  carried_in_wh: number;
+  month_generation_wh: number;
+  carried_out_wh: number;
+  twice: number;
+  overdelivered: number;
+  entered: { month: string; plants: number; generation_wh: number; certificates: number; carried_wh: number }[];
+  volumes: { mode: number; buyer: string; attributes: number; bound_wh: number; delivered_wh: number }[];
+  plants: GreenPlant[];
 }

@@ -1,8 +1,10 @@
-// Where the reader is: #/overview, #/market/1625632, #/statements/P00001, #/hosting/1463500800. The address is the state, so it can be kept.
+// Where the reader is: #/overview, #/market/1625632, #/sessions/R%2F1626062, #/statements/P00001, #/bills/2026-01/M000001,
+// #/registry/points/M000001, #/hosting/1463500800. The address is the state, so it can be kept.
 
 import { computed, ref } from "vue";
 
-export const SCREENS = ["overview", "market", "statements", "hosting"] as const;
+// In the order of an operator's work: the running day, its money, the month's, then what the county consists of.
+export const SCREENS = ["overview", "market", "sessions", "statements", "bills", "green", "registry", "hosting"] as const;
 export type Screen = (typeof SCREENS)[number];
 
 const hash = ref(location.hash);
@@ -16,10 +18,16 @@ export const screen = computed<Screen>(() => SCREENS.find((name) => name === par
 
 export const chosen = computed<string | null>(() => parts.value[1] || null);
 
-export function address(name: Screen, what?: string | number | null): string {
-  return `#/${name}` + (what === undefined || what === null ? "" : `/${encodeURIComponent(String(what))}`);
+/** What is chosen inside the chosen: a bill of a month, a metering point of the registry. */
+export const chosenInside = computed<string | null>(() => parts.value[2] || null);
+
+type Part = string | number | null | undefined;
+
+export function address(name: Screen, ...what: Part[]): string {
+  const known = what.filter((one) => one !== undefined && one !== null);
+  return [`#/${name}`, ...known.map((one) => encodeURIComponent(String(one)))].join("/");
 }
 
-export function go(name: Screen, what?: string | number | null): void {
-  location.hash = address(name, what);
+export function go(name: Screen, ...what: Part[]): void {
+  location.hash = address(name, ...what);
 }

@@ -13,10 +13,16 @@ function areas(texts: typeof zh) {
   const { app, common, units, stages, modes, sides, parties, kinds, accounts, refused, reasons, causes } = texts;
   const { outcomes, supply, sale, lines, roles, violations, violationStages, overview, market, statements } = texts;
   const { hosting, hostingOmissions, hostingLimits, grades, checkOutcomes } = texts;
+  const { sessions, sessionKinds, sessionStates, sessionMeanings, sessionActions } = texts;
+  const { handOverStates, handOverMeanings, finality, levels, registry, participantClasses, participantStatuses } = texts;
+  const { meterKinds, registryEvents, registryOutcomes, bill, bills, green } = texts;
   return {
     ...{ app, common, units, stages, modes, sides, parties, kinds, accounts, refused, reasons, causes, outcomes },
     ...{ supply, sale, lines, roles, violations, violationStages, overview, market, statements },
     ...{ hosting, hostingOmissions, hostingLimits, grades, checkOutcomes },
+    ...{ sessions, sessionKinds, sessionStates, sessionMeanings, sessionActions, handOverStates, handOverMeanings },
+    ...{ finality, levels, registry, participantClasses, participantStatuses, meterKinds },
+    ...{ registryEvents, registryOutcomes, bill, bills, green },
   };
 }
 
