@@ -32,6 +32,11 @@ class GateState:
         freeze(self)
 
 
+def own_grade(entry: CapacityEntry) -> Grade:
+    """Return the unit's grade as far as it decides itself; where a superior decides, that one's stands for it."""
+    return Grade(entry.grade) if entry.limited_by == entry.unit else Grade.GREEN
+
+
 def gate_of_list(entries: Sequence[CapacityEntry]) -> GateState:
     """Return the gate as a published list leaves it; a unit that a superior limits passes as far as it is concerned.
 
@@ -40,7 +45,7 @@ def gate_of_list(entries: Sequence[CapacityEntry]) -> GateState:
     position = {entry.unit: number for number, entry in enumerate(entries)}
     return GateState(
         c2_kw=np.array([entry.c2_kw for entry in entries], dtype=np.int64),
-        own=tuple(Grade(entry.grade) if entry.limited_by == entry.unit else Grade.GREEN for entry in entries),
+        own=tuple(map(own_grade, entries)),
         parent=np.array([-1 if entry.parent is None else position[entry.parent] for entry in entries], dtype=np.int64),
     )
 

@@ -29,6 +29,7 @@ from hub.usecases.assess_quarter import assess_quarter
 from hub.usecases.bind_green import deliver_green
 from hub.usecases.check_metered_state import check_metered_state
 from hub.usecases.close_day import close_operating_day
+from hub.usecases.event_log import EventLogError
 from hub.usecases.hand_over_exchange import (
     NotHandedOver,
     answer_exchange,
@@ -37,9 +38,11 @@ from hub.usecases.hand_over_exchange import (
     stands_with_province,
 )
 from hub.usecases.issue_green import issue_green
+from hub.usecases.listing_session import LoadedMarket
 from hub.usecases.load_county import County
 from hub.usecases.measure_energy import EnergyMeasurement
 from hub.usecases.metered_day import MeteredDay
+from hub.usecases.publish_capacity import publish_capacity
 from hub.usecases.record_prices import (
     prices_of,
     record_day_ahead_prices,
@@ -48,6 +51,7 @@ from hub.usecases.record_prices import (
     record_real_time_price,
 )
 from hub.usecases.run_gate import run_gate
+from hub.usecases.run_listing_sessions import advance_listing
 from hub.usecases.run_sessions import advance_sessions, move_session
 from hub.usecases.save_clearing import save_law_violations
 from hub.usecases.settle_interval import settle
@@ -99,11 +103,13 @@ class HubJobs:
         self._span = span
         self._measurement = EnergyMeasurement()
         self._metered_day = MeteredDay()
+        self._listing = LoadedMarket(county.registry.county)
 
     def table(self) -> tuple[Job, ...]:
         """Return the jobs in the order in which they run."""
         return (
             Job("sessions", "clear", self._has_sessions, self._advance_sessions),
+            Job("listing", "clear", self._has_sessions, self._advance_listing),
             Job("day-ahead-prices", "province", self._clears, self._day_ahead_prices),
             Job("indicative-price", "province", self._clears, self._indicative_price, in_time_only=True),
             Job("real-time-price", "province", self._settles, self._real_time_price),
@@ -116,6 +122,7 @@ class HubJobs:
             Job("close-day", "close", self._day_ends, self._close_day),
             Job("green", "close", self._day_ends, self._issue_green),
             Job("hosting", "assess", self._day_ends, self._assess_hosting),
+            Job("capacity", "assess", self._day_ends, self._publish_capacity),
             Job("report", "report", self._day_ends, self._report),
         )
 
@@ -137,6 +144,14 @@ class HubJobs:
         interval = interval_from_utc_s(utc_s)
         if self._span.holds(interval):
             _keep(session, interval, freeze_exchange(session, utc_s), laws=())
+
+    def _advance_listing(self, session: Session, utc_s: int) -> None:
+        try:
+            self._listing = advance_listing(session, self._listing, utc_s)
+        except EventLogError as error:
+            # The other markets of the county do not rest on this log; it stays closed to trade until it is mended.
+            logger.warning("listing trading stands still: %s", error)
+            _keep(session, interval_from_utc_s(utc_s), [Violation(9, "log of listing trading", str(error))], laws=())
 
     def _day_ahead_prices(self, session: Session, utc_s: int) -> None:
         interval = interval_from_utc_s(utc_s) + 1
@@ -246,6 +261,12 @@ class HubJobs:
         outcome = assess_quarter(session, model, self._metered_day, first=first, last=last, closed_utc_s=utc_s)
         if isinstance(outcome, HostingOmission):
             logger.warning("no list of hosting capacity: %s: %s", outcome.reason, outcome.what)
+
+    def _publish_capacity(self, session: Session, utc_s: int) -> None:
+        submission = publish_capacity(session, self._county.registry.county, utc_s)
+        outcome = None if submission is None else submission.record.outcomes
+        if outcome is not None and outcome.outcome == "refused":
+            logger.warning("the registry refuses the list of capacity: %s: %s", outcome.reason, outcome.what)
 
     def _report(self, session: Session, utc_s: int) -> None:
         last = interval_from_utc_s(utc_s) - 1

@@ -247,6 +247,7 @@ class _Hub:
             self._registry,
             self._setpoints,
             registry_on=self._county.registry_on,
+            bidding_on=self._county.bidding_on,
             notices=self._notices,
         )
         engine = HubEngine(

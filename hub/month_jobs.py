@@ -10,10 +10,9 @@ import logging
 from collections.abc import Callable
 from datetime import date, timedelta
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
 from edge.contract.interval import (
-    INTERVALS_PER_DAY,
     SECONDS_PER_INTERVAL,
     day_of_interval,
     first_interval_of_day,
@@ -23,30 +22,32 @@ from edge.contract.interval import (
 from hub.market.registry.periods import next_month
 from hub.schedule import Job
 from hub.settlement.bills.bill import BillError
-from hub.settlement.calendar.deadlines import DeadlineError, MonthDeadlines, add_business_days
-from hub.settlement.calendar.month_cycle import PartEvent
+from hub.settlement.calendar.deadlines import DeadlineError, MonthDeadlines
 from hub.settlement.calendar.rules import CalendarRuleError
 from hub.settlement.county_month.points import CountyMonthError
 from hub.settlement.money import MoneyTextError
 from hub.settlement.prices import ParameterError
-from hub.settlement.resettlement import Resettled
 from hub.settlement.retail.month_prices import MonthPriceError
-from hub.settlement.substitution.rules import SubstitutionRuleError, rules_in_force
+from hub.settlement.substitution.rules import SubstitutionRuleError
 from hub.settlement.tariffs.basic_charge import BasicChargeError
 from hub.settlement.tariffs.tou_prices import TouPriceError
-from hub.store.bill_tables import MonthEventRow, SettledEnergyRow
 from hub.store.billing_terms import month_has_bills
 from hub.store.bills import is_month_closed, month_number
 from hub.store.clearing import NotClearedError
-from hub.store.tables import ReadingRow, SettlementRunRow
-from hub.usecases.close_month import MonthNotClosableError, close_billed_month, issue_month_basis
-from hub.usecases.issue_bills import MonthClosedError, MonthOrder, issue_bills, month_before
+from hub.store.tables import ReadingRow
+from hub.usecases.close_month import MonthNotClosableError, basis_issued_on, close_billed_month, issue_month_basis
+from hub.usecases.issue_bills import (
+    LawsBrokenError,
+    MonthClosedError,
+    MonthOrder,
+    issue_lawful_bills,
+    month_before,
+)
+from hub.usecases.late_data import moved_intervals, settle_again, settled_intervals, substitute_settled_day
 from hub.usecases.load_county import CountyModel
 from hub.usecases.metered_month import MeteredMonthError
 from hub.usecases.month_terms import LoadedTerms, MonthTermsError
-from hub.usecases.resettle_interval import resettle_interval
 from hub.usecases.settle_interval import NotPublishedError
-from hub.usecases.substitute_energy import substitute_day
 
 logger = logging.getLogger(__name__)
 
@@ -64,8 +65,9 @@ _Work = Callable[[Session, date, LoadedTerms], None]
 class MonthJobs:
     """The jobs of days and months after they are over.
 
-    All are looked at when a day begins. What is refused leaves nothing and stands in the log. Bills, basis and close of
-    a month are tried again on each following day of the month after, a day's substitution with its provisional result.
+    All are looked at when a day begins. What is refused, or breaks a law, leaves nothing and stands in the log. Bills,
+    basis and close of a month are tried again on each following day of the month after, a day's substitution with its
+    provisional result.
     """
 
     def __init__(self, county_on: Callable[[date], CountyModel], terms_on: Callable[[date], LoadedTerms]) -> None:
@@ -91,6 +93,10 @@ class MonthJobs:
             today = _day(utc_s)
             try:
                 work(session, today, self._terms_on(today))
+            except LawsBrokenError as error:
+                session.rollback()
+                for line in error.lines:
+                    logger.error("%s on %s: %s; nothing was written", name, today, line)  # noqa: TRY400 - a breach a line
             except _REFUSALS as error:
                 session.rollback()
                 what = " ".join(str(error).split())
@@ -104,13 +110,10 @@ class MonthJobs:
             self._substitute_day(session, today - timedelta(days=days), terms)
 
     def _substitute_day(self, session: Session, day: date, terms: LoadedTerms) -> None:
-        settled = _settled_intervals(session, day)
-        if not settled:
+        if not settled_intervals(session, day):
             return
-        rules = rules_in_force(terms.substitution, province=terms.province, day=day)
-        found = substitute_day(
-            session, self._county_on(day), rules, first=settled[0], last=settled[-1], kind_of=terms.day_kind
-        )
+        found = substitute_settled_day(session, self._county_on(day), terms, day)
+        assert found is not None
         logger.info("day %s: %d energies substituted again in %d intervals", day, found.moved, len(found.intervals))
 
     def _provisional_result(self, session: Session, today: date, terms: LoadedTerms) -> None:
@@ -122,12 +125,12 @@ class MonthJobs:
         if terms.substitution:
             self._substitute_day(session, day, terms)
         look_back = terms.calendar.rules.required("look_back_months")
-        for interval in _moved_intervals(session, day):
-            again = resettle_interval(
-                session, self._county_on(day), interval, posting_day=today, look_back_months=look_back
-            )
-            if isinstance(again.outcome, Resettled):
-                logger.info("interval %d is settled again as run %s", interval, again.run)
+        moved = moved_intervals(session, day)
+        if not moved:
+            return
+        for again in settle_again(session, self._county_on(day), moved, on=today, look_back_months=look_back):
+            if again.run is not None:
+                logger.info("interval %d is settled again as run %s", again.interval, again.run)
 
     def _issue_bills(self, session: Session, today: date, terms: LoadedTerms) -> None:
         month, deadlines = _last_month(today, terms)
@@ -142,31 +145,27 @@ class MonthJobs:
             retail=terms.retail_prices(month, today),
             look_back_months=terms.calendar.rules.look_back_months,
         )
-        issued = issue_bills(session, order)
+        issued = issue_lawful_bills(session, order)
         logger.info(
             "%d bills of %d, rounding %d nano-yuan", issued.issued, issued.month, issued.rounding_account_nano_yuan
         )
-        for violation in issued.violations:
-            logger.error("law %d: %s %s", violation.law, violation.where, violation.what)
 
     def _issue_basis(self, session: Session, today: date, terms: LoadedTerms) -> None:
         month, deadlines = _last_month(today, terms)
         number = month_number(month)
-        if today < deadlines.settlement_basis_on or _basis_issued_on(session, number) is not None:
+        if today < deadlines.settlement_basis_on or basis_issued_on(session, number) is not None:
             return
         if not month_has_bills(session, number):
             return
         issue_month_basis(session, number, today, terms.calendar)
 
     def _close(self, session: Session, today: date, terms: LoadedTerms) -> None:
-        month, deadlines = _last_month(today, terms)
-        number = month_number(month)
-        issued_on = _basis_issued_on(session, number)
-        if today <= deadlines.objection_until or issued_on is None or is_month_closed(session, number):
+        number = month_number(month_before(today.replace(day=1)))
+        issued_on = basis_issued_on(session, number)
+        if issued_on is None or is_month_closed(session, number):
             return
-        window = terms.calendar.rules.required("objection_business_days")
-        if today <= add_business_days(terms.calendar.business_days, issued_on, window):
-            return  # a basis that came late has its whole window
+        if today <= terms.calendar.deadlines(number, issued_on).objection_until:
+            return
         if number not in terms.remitted_nano_yuan:
             logger.warning(
                 "close-month on %s: nothing was loaded as remitted in %d, all of it is carried", today, number
@@ -187,15 +186,6 @@ def _is_read(session: Session, month: date) -> bool:
     return session.exec(query.limit(1)).first() is not None
 
 
-def _basis_issued_on(session: Session, month: int) -> date | None:
-    """Return the day on which the basis of a month was issued, None if it was not."""
-    query = select(MonthEventRow.on_day).where(
-        MonthEventRow.month == month, MonthEventRow.event == PartEvent.ISSUE.value, MonthEventRow.refused == ""
-    )
-    found = session.exec(query.order_by(col(MonthEventRow.seq)).limit(1)).first()
-    return None if found is None else date.fromisoformat(found)
-
-
 def _begins_day(utc_s: int) -> bool:
     if utc_s % SECONDS_PER_INTERVAL:
         return False
@@ -205,19 +195,3 @@ def _begins_day(utc_s: int) -> bool:
 
 def _day(utc_s: int) -> date:
     return day_of_interval(interval_from_utc_s(utc_s))
-
-
-def _settled_intervals(session: Session, day: date) -> list[int]:
-    first = first_interval_of_day(day)
-    query = select(SettlementRunRow.interval).where(
-        SettlementRunRow.interval >= first, SettlementRunRow.interval < first + INTERVALS_PER_DAY
-    )
-    return sorted(set(session.exec(query)))
-
-
-def _moved_intervals(session: Session, day: date) -> list[int]:
-    first = first_interval_of_day(day)
-    query = select(SettledEnergyRow.interval).where(
-        SettledEnergyRow.interval >= first, SettledEnergyRow.interval < first + INTERVALS_PER_DAY
-    )
-    return sorted(set(session.exec(query)))

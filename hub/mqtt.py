@@ -17,7 +17,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
@@ -50,6 +50,7 @@ from edge.contract.messages import (
 )
 from edge.contract.registry import Gateway, Registry
 from edge.contract.topics import broadcast_topic, down_topic, is_name, parse_up_topic, up_filter
+from hub.market.elections.bidding_terms import BiddingTerms
 from hub.market.order_rules import Rejected, SessionParameters
 from hub.repeated_sending import NoticeSender, RepeatedSender
 from hub.store.counters import add_to_counters
@@ -295,6 +296,7 @@ class Ingest:
     """Turns up messages into use cases, one transaction a batch, in the engine's thread.
 
     :param registry_on: the registry with the modes of an operating day; None: those of `registry` hold on all days
+    :param bidding_on: how orders must look on an operating day, by meter; None: all are free
     :param notices: what gateways are told until they answer; None: a sender of its own
     """
 
@@ -306,11 +308,13 @@ class Ingest:
         setpoints: "SetpointSender",
         *,
         registry_on: Callable[[date], Registry] | None = None,
+        bidding_on: Callable[[date], Mapping[str, BiddingTerms]] | None = None,
         notices: NoticeSender | None = None,
     ) -> None:
         self._engine = engine
         self._notices = notices or NoticeSender(connection, registry)
         self._registry_on = registry_on
+        self._bidding_on = bidding_on
         self._connection = connection
         self._registry = registry
         self._setpoints = setpoints
@@ -441,7 +445,9 @@ class Ingest:
         if not decoded.orders:
             return
         if self._orders is None:
-            self._orders = OrderMemory(session, self._registry, parameters.open_from_interval, self._registry_on)
+            self._orders = OrderMemory(
+                session, self._registry, parameters.open_from_interval, self._registry_on, self._bidding_on
+            )
         given = [entry for _, entry in decoded.orders]
         outcomes = submit_orders(session, self._orders, given, parameters, moment)
         for (message, entry), decided in zip(decoded.orders, outcomes, strict=True):

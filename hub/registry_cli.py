@@ -24,12 +24,14 @@ from hub.market.registry.checks import check_register
 from hub.market.registry.events import Event, EventLineError, decode_event_lines, decode_events
 from hub.market.registry.fold import Folded, fold
 from hub.market.registry.outcomes import RefusedError
-from hub.market.registry.provincial_schema import document_from_export, export_of
+from hub.market.registry.provincial_schema import DaySchedule, document_from_export, export_of
+from hub.market.registry.register import Register
 from hub.market.registry.register_document import RegisterDocument, register_document
 from hub.settings import SettingsError
 from hub.store.engine import StoreUrlError, open_engine
 from hub.store.registry import county_of
 from hub.usecases.event_log import EventLogError
+from hub.usecases.exchange_schedules import exchange_schedules
 from hub.usecases.import_registry import REFUSED, Imported, ImportTerms, exported_events, import_events
 from hub.usecases.prepare_county import PrepareError
 
@@ -62,6 +64,9 @@ def show_command(
     *,
     as_of: Annotated[str, typer.Option("--as-of", help="Day YYYY-MM-DD; default: the last one recorded.")] = "",
     provincial: Annotated[str, typer.Option(help="Print a county's provincial document instead.")] = "",
+    run: Annotated[
+        Path | None, typer.Option(help="With --provincial: run folder of the hub that has the day's exchange schedule.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Print the register on a day and the outcome of every event: `microbalance registry FILE`, without a hub."""
@@ -70,7 +75,8 @@ def show_command(
         day = _day(as_of, submitted)
         folded = fold(submitted)
         if provincial:
-            document = document_from_export(export_of(folded.register, provincial, day))
+            schedules = () if run is None else _schedules(run, folded.register, provincial, day)
+            document = document_from_export(export_of(folded.register, provincial, day, schedules=schedules))
             typer.echo(msgspec.json.encode(document).decode())
         else:
             _show(folded, day, as_json=as_json)
@@ -172,6 +178,17 @@ def _hub_of(run: Path) -> tuple[str, Path]:
 
     settings = read_settings(os.environ, county=run, run=run, database=remembered(run).get("database"))
     return settings.database_url, settings.access_keys_file
+
+
+def _schedules(run: Path, register: Register, county: str, day: date) -> tuple[DaySchedule, ...]:
+    """Return the exchange schedule of the day that stands in a hub."""
+    database_url, _ = _hub_of(run)
+    reader = open_engine(database_url, read_only=True)
+    try:
+        with Session(reader) as session:
+            return exchange_schedules(session, register, county, day)
+    finally:
+        reader.dispose()
 
 
 def _county(reader: Any) -> str:  # noqa: ANN401

@@ -20,6 +20,7 @@ from hub.api import (
     bill_routes,
     green_routes,
     hosting_routes,
+    listing_routes,
     market_routes,
     money_routes,
     problems,
@@ -32,6 +33,7 @@ from hub.api import (
 from hub.api.context import AccountTotalsCache, ApiContext, BillForm, Caller, NetworkLimits, RegisterCache, SummaryCache
 from hub.api.events import EventStream
 from hub.api.headers import LOOPBACK_HOSTS, SecurityHeaders
+from hub.api.listing_cache import ListingCache
 
 PREFIX = "/api/v1"
 DATA_AGE_LIMIT_S = 1800
@@ -40,10 +42,26 @@ HEARTBEAT_S = 5.0
 TAGS = [
     {"name": "running", "description": "The running hub: overview, refusals, live events, health, metrics."},
     {"name": "market", "description": "Intervals, orders, clearing, pairs, setpoints, curtailment."},
+    {"name": "listing", "description": "Listing trading: announced sessions, the anonymous board, orders, results."},
     {"name": "settlement", "description": "Accounts and their zero, statements, the table of a day."},
     {"name": "network", "description": "Hosting capacity: what the county's network can still take."},
     {"name": "registry", "description": "What the county consists of, who takes part, and in which modes."},
 ]
+
+ROUTES = (
+    running_routes,
+    market_routes,
+    money_routes,
+    bill_month_routes,
+    bill_routes,
+    hosting_routes,
+    listing_routes,
+    registry_point_routes,
+    registry_routes,
+    green_routes,
+    session_routes,
+    trial_balance_routes,
+)
 
 DESCRIPTION = (
     "Results of a county's electricity market. Energy is Wh, prices are micro-yuan/kWh (1,000,000 = 1 yuan/kWh), "
@@ -110,22 +128,11 @@ def create_app(
         writer=writer,
         access_keys=access_keys,
         registers=RegisterCache(),
+        listings=ListingCache(),
         bill_forms=bill_forms,
     )
     problems.install(app)
-    for module in (
-        running_routes,
-        market_routes,
-        money_routes,
-        bill_month_routes,
-        bill_routes,
-        hosting_routes,
-        registry_point_routes,
-        registry_routes,
-        green_routes,
-        session_routes,
-        trial_balance_routes,
-    ):
+    for module in ROUTES:
         app.include_router(module.router, prefix=PREFIX)
     if console_files is not None:
         app.mount("/", ConsoleFiles(directory=console_files, html=True), name="console")

@@ -75,16 +75,39 @@ def get_operator(request: Request, caller: KnownCaller) -> Caller:
 
     :raises ProblemError: 403 if it is no operator, or a browser sends it for a page of another site
     """
-    origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site", "same-origin")
-    is_foreign = origin is not None and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower()
-    if is_foreign or site not in {"same-origin", "none"}:
-        raise ProblemError(HTTPStatus.FORBIDDEN, "cross-site", "a page of another site may change nothing here")
+    _refuse_foreign(request)
     if caller.role is not Role.OPERATOR:
         raise ProblemError(HTTPStatus.FORBIDDEN, "not-allowed", f"{caller.role.value} may change nothing here")
     return caller
 
 
 Operator = Annotated[Caller, Depends(get_operator)]
+
+
+def get_trader(request: Request, caller: KnownCaller) -> Caller:
+    """Return who calls, who may trade: a participant, as a role that has orders of its own.
+
+    :raises ProblemError: 403 if it is none, or a browser sends it for a page of another site
+    """
+    _refuse_foreign(request)
+    if caller.participant_id is None or not may_read(caller.role, Resource.OWN_ORDERS):
+        what = f"{caller.name}, {caller.role.value}, has no orders of its own and may not trade"
+        raise ProblemError(HTTPStatus.FORBIDDEN, "not-allowed", what)
+    return caller
+
+
+Trader = Annotated[Caller, Depends(get_trader)]
+
+
+def _refuse_foreign(request: Request) -> None:
+    """Refuse what a browser sends for a page of another site.
+
+    :raises ProblemError: 403 if it does
+    """
+    origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site", "same-origin")
+    is_foreign = origin is not None and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower()
+    if is_foreign or site not in {"same-origin", "none"}:
+        raise ProblemError(HTTPStatus.FORBIDDEN, "cross-site", "a page of another site may change nothing here")
 
 
 def refuse_unreadable(caller: Caller, resource: Resource) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from hub.api.events import EventStream
+from hub.api.listing_cache import ListingCache
 from hub.market.registry.access import Role
 from hub.settlement.bills.bill import Bill
 from hub.store.read_days import (
@@ -171,6 +172,7 @@ class ApiContext:
     writer: Engine | None
     access_keys: Mapping[str, Caller]
     registers: RegisterCache
+    listings: ListingCache
     bill_forms: Mapping[str, BillForm]
 
 

@@ -51,9 +51,29 @@ class Interval(IntervalName):
     account_sum_yuan: Yuan | None
 
 
-class IntervalResult(Interval):
-    """One trading interval with the result of its clearing by unit and the offered curves."""
+class PlatformOperator(BaseModel):
+    """Who runs the platform: hosted by the provincial exchange or by a distribution company. key_id: that signs."""
 
+    operator_id: str = Field(examples=["DSO-1"])
+    hosting: str = Field(examples=["DSO_COUNTY"])
+    key_id: str
+
+
+class OperatorStampDocument(BaseModel):
+    """Who ran the county's platform on the day of a result; a later operator does not change it (row 19)."""
+
+    county: str
+    day: str = Field(examples=["2016-05-17"])
+    operator: PlatformOperator
+
+
+class IntervalResult(Interval):
+    """One trading interval with the result of its clearing by unit and the offered curves.
+
+    published_by: null where the registry names no operator of that day.
+    """
+
+    published_by: OperatorStampDocument | None
     units: list[UnitResult]
     supply: list[CurvePoint]
     demand: list[CurvePoint]
@@ -135,10 +155,11 @@ class Overview(BaseModel):
 
 
 class DayResults(BaseModel):
-    """The table of a day. closed: its statements are written."""
+    """The table of a day. closed: its statements are written. published_by: null where the registry names nobody."""
 
     day: str
     closed: bool
+    published_by: OperatorStampDocument | None
     intervals: list[Interval]
     totals: DayTotals
 
@@ -227,10 +248,14 @@ def interval_document(summary: IntervalSummary) -> Interval:
 
 
 def interval_result_document(
-    summary: IntervalSummary, units: list[UnitResult], supply: list[CurvePoint], demand: list[CurvePoint]
+    summary: IntervalSummary,
+    units: list[UnitResult],
+    supply: list[CurvePoint],
+    demand: list[CurvePoint],
+    published_by: OperatorStampDocument | None,
 ) -> IntervalResult:
     """Return the document of one interval with its clearing."""
-    result = {"units": units, "supply": supply, "demand": demand}
+    result = {"units": units, "supply": supply, "demand": demand, "published_by": published_by}
     return IntervalResult.model_validate(_interval_fields(summary) | result)
 
 

@@ -6,9 +6,11 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 from sqlmodel import Session
 
+from edge.contract.interval import day_of_interval
 from hub.api.conditional import json_response
 from hub.api.context import ApiContext, Context, ReadSession
 from hub.api.documents import Interval, IntervalResult, interval_document, interval_result_document
+from hub.api.operator_stamps import stamp_document
 from hub.api.paging import CursorText, Limit, Page, decode_cursor, page_of
 from hub.api.problems import RESPONSES, unknown
 from hub.market.trades import TradeSide
@@ -60,6 +62,7 @@ def get_interval(request: Request, context: Context, session: ReadSession, inter
         read_unit_results(session, interval),
         read_curve(session, interval, TradeSide.SELL),
         read_curve(session, interval, TradeSide.BUY),
+        stamp_document(context, session, day_of_interval(interval)),
     )
     return json_response(request, document, closed=_closed(summary))
 

@@ -25,6 +25,7 @@ from hub.api.documents import (
     statement_document,
     statement_summary,
 )
+from hub.api.operator_stamps import stamp_document
 from hub.api.paging import CursorText, Limit, Page, decode_cursor, page_of
 from hub.api.problems import RESPONSES, unknown
 from hub.api.registry_routes import broken_log, prepared_county
@@ -131,6 +132,7 @@ def get_day_results(request: Request, context: Context, session: ReadSession, da
     document = DayResults(
         day=chosen.isoformat(),
         closed=closed,
+        published_by=stamp_document(context, session, chosen),
         intervals=[interval_document(one) for one in summaries if one.stage != "none"],
         totals=totals_document(summaries),
     )

@@ -3,43 +3,40 @@
 from collections.abc import Sequence
 from datetime import date
 from http import HTTPStatus
-from typing import Annotated, Any, assert_never
+from typing import Annotated, assert_never
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
-from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
 from edge.contract.interval import day_of_interval, interval_from_utc_s
-from edge.contract.registry import UnitKind
 from hub.api.callers import KnownCaller, Operator, refuse_unreadable
 from hub.api.conditional import JSON
 from hub.api.context import ApiContext, Context, ReadSession
+from hub.api.event_body import NOBODY, REFUSED, UNWRITTEN, event_fields, event_from, writing
 from hub.api.json_schema import inlined_schema, json_answer
 from hub.api.paging import CursorText, Limit, decode_cursor, page_of
-from hub.api.problems import MEDIA_TYPE, RESPONSES, Problem, ProblemError, unknown
+from hub.api.problems import RESPONSES, ProblemError, unknown
 from hub.market.event_log import GENESIS_SHA256, record_sha256
 from hub.market.registry.access import Resource
 from hub.market.registry.event_log import RegistryRecord
 from hub.market.registry.events import Event
 from hub.market.registry.outcomes import Refusal, RefusedError
 from hub.market.registry.provincial_schema import ProvincialDocument, document_from_export, export_of
-from hub.market.registry.register import Register
+from hub.market.registry.register import only_county
 from hub.market.registry.register_document import OutcomeRow, RegisterTables
 from hub.market.registry.register_view import register_view
 from hub.store.read_registry import read_record_hashes
 from hub.store.registry import county_of
 from hub.store.registry_events import read_registry_records
 from hub.usecases.event_log import EventLogError
+from hub.usecases.exchange_schedules import exchange_schedules
 from hub.usecases.registry_event import AnsweredAgain, Appended, IdTaken, LoadedRegister, submit_event
 
 router = APIRouter(tags=["registry"], responses=RESPONSES)
 
-BODY_BYTES_MAX = 1 << 20
-_REFUSED: dict[str, Any] = {"model": Problem, "content": {MEDIA_TYPE: {}}}
-_NOBODY: dict[int | str, dict[str, Any]] = {401: _REFUSED | {"description": "Nobody that this hub knows."}}
-_READERS_ONLY = _NOBODY | {403: _REFUSED | {"description": "The caller may not read the register."}}
+_READERS_ONLY = NOBODY | {403: REFUSED | {"description": "The caller may not read the register."}}
 
 Day = Annotated[date | None, Query(description="County day (UTC+8); today by the hub's time if left out.")]
 
@@ -87,7 +84,7 @@ class LoggedEvents(msgspec.Struct, frozen=True):
 @router.get(
     "/registry",
     response_class=Response,
-    responses=_NOBODY | {200: json_answer(RegisterOfDay, "The register of the day.")},
+    responses=NOBODY | {200: json_answer(RegisterOfDay, "The register of the day.")},
 )
 def get_register(context: Context, session: ReadSession, caller: KnownCaller, day: Day = None) -> Response:
     """Return who takes part on a day and in which modes, from all events so far; a participant sees its own."""
@@ -121,20 +118,7 @@ async def get_event(request: Request) -> Event:
 
     :raises ProblemError: if the body is too large, not JSON or no event
     """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
-        raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "no-json", f"an event is sent as {JSON}")
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > BODY_BYTES_MAX:
-            what = f"an event has at most {BODY_BYTES_MAX} bytes"
-            raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", what)
-    try:
-        fields = msgspec.json.decode(bytes(body), type=dict[str, Any])
-        event: Event = msgspec.convert({"recorded_on": date.min.isoformat()} | fields, Event)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        detail = " ".join(str(error).split())
-        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-event", detail) from None
+    event: Event = event_from(await event_fields(request), Event, defaults={"recorded_on": date.min.isoformat()})
     return event
 
 
@@ -142,15 +126,12 @@ async def get_event(request: Request) -> Event:
     "/registry/events",
     response_class=Response,
     status_code=HTTPStatus.CREATED,
-    responses=_NOBODY
+    responses=NOBODY
+    | UNWRITTEN
     | {
         200: json_answer(LoggedEvent, "The same event stands already; this is what it led to."),
         201: json_answer(LoggedEvent, "The event stands, or waits."),
-        403: _REFUSED | {"description": "The caller is no operator."},
-        409: _REFUSED | {"description": "Another event stands under the id, or the registry refuses this one."},
-        413: _REFUSED | {"description": "The event is too large."},
-        415: _REFUSED | {"description": "The event is not sent as JSON."},
-        503: _REFUSED | {"description": "Nothing can be written now."},
+        403: REFUSED | {"description": "The caller is no operator."},
     },
     openapi_extra={"requestBody": {"required": True, "content": {JSON: {"schema": inlined_schema(Event)}}}},
 )
@@ -158,17 +139,12 @@ def post_registry_event(
     context: Context, session: ReadSession, caller: Operator, event: Annotated[Event, Depends(get_event)]
 ) -> Response:
     """Take an event into the registry. Its id is the idempotency key; the hub sets the day on which it is recorded."""
-    if context.writer is None:
-        raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "read-only", "this hub takes in no events")
-    loaded = _loaded(context, session)
-    try:
-        _, submission = submit_event(context.writer, loaded, event, actor=caller.name, now=context.now_utc_s)
-    except EventLogError as error:
-        raise broken_log(error) from None
-    except OperationalError:
-        # The hub's jobs hold the database: SQLite has one writer at a time.
-        what = "the database is busy; send the same event again"
-        raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "busy", what, {"Retry-After": "5"}) from None
+    with writing(context) as writer:
+        loaded = _loaded(context, session)
+        try:
+            _, submission = submit_event(writer, loaded, event, actor=caller.name, now=context.now_utc_s)
+        except EventLogError as error:
+            raise broken_log(error) from None
     match submission:
         case Appended(record):
             return _stands(record, HTTPStatus.CREATED)
@@ -192,11 +168,16 @@ def get_provincial(
     day: Day = None,
     county: Annotated[str, Query(max_length=100, description="Id of a county; may be left out if there is one.")] = "",
 ) -> Response:
-    """Return a county's participants and contracts in the format that every layer reads (row 20)."""
+    """Return a county's participants, contracts and standing exchange schedule in every layer's format (row 20)."""
     refuse_unreadable(caller, Resource.REGISTER)
     register = _loaded(context, session).register
+    chosen = county or only_county(register)
+    if chosen is None:
+        raise unknown("county", "the registry holds no county, or several; say which")
+    of_day = day or county_today(context)
+    schedules = exchange_schedules(session, register, chosen, of_day)
     try:
-        export = export_of(register, county or _only_county(register), day or county_today(context))
+        export = export_of(register, chosen, of_day, schedules=schedules)
     except RefusedError as error:
         raise unknown("county", error.what) from None
     return _answer(document_from_export(export))
@@ -223,13 +204,6 @@ def prepared_county(session: Session) -> str:
     if known is None:
         raise unknown("county", "this hub is not prepared for a county")
     return known[0]
-
-
-def _only_county(register: Register) -> str:
-    counties = [name for name, unit in register.units.items() if unit.kind is UnitKind.COUNTY]
-    if len(counties) != 1:
-        raise unknown("county", f"the registry holds {len(counties)} counties; say which")
-    return counties[0]
 
 
 def county_today(context: ApiContext) -> date:

@@ -11,6 +11,8 @@ from edge.contract.interval import iso_utc, label_of_interval
 from hub.api.conditional import json_response
 from hub.api.context import Context, ReadSession
 from hub.api.day_documents import shown_day
+from hub.api.documents import OperatorStampDocument
+from hub.api.operator_stamps import stamp_document
 from hub.api.problems import RESPONSES
 from hub.market.province.hand_over import HandOverState
 from hub.market.timetable.session_states import SessionState
@@ -61,6 +63,7 @@ class SessionDay(BaseModel):
 
     day: str
     closed: bool
+    published_by: OperatorStampDocument | None
     sessions: list[MarketSession]
 
 
@@ -105,6 +108,7 @@ class ExchangeDay(BaseModel):
 
     day: str
     closed: bool
+    published_by: OperatorStampDocument | None
     intervals: list[ExchangeInterval]
 
 
@@ -114,7 +118,12 @@ def get_sessions(request: Request, context: Context, session: ReadSession, day: 
     chosen = day or shown_day(session, context.now_utc_s())
     found = read_sessions(session, chosen.isoformat())
     closed = len(found) >= len(intervals_of_day(chosen)) and all(one.row.state in _ENDS for one in found)
-    document = SessionDay(day=chosen.isoformat(), closed=closed, sessions=[_session(one) for one in found])
+    document = SessionDay(
+        day=chosen.isoformat(),
+        closed=closed,
+        published_by=stamp_document(context, session, chosen),
+        sessions=[_session(one) for one in found],
+    )
     return json_response(request, document, closed=closed)
 
 
@@ -128,7 +137,12 @@ def get_exchange(request: Request, context: Context, session: ReadSession, day: 
     summaries = {one.interval: one for one in context.summaries.read(session, wanted)}
     settled = all(summaries[one.row.interval].exchange.deviation_wh is not None for one in found)
     intervals = [_exchange(one, summaries[one.row.interval]) for one in found]
-    document = ExchangeDay(day=chosen.isoformat(), closed=closed and settled, intervals=intervals)
+    document = ExchangeDay(
+        day=chosen.isoformat(),
+        closed=closed and settled,
+        published_by=stamp_document(context, session, chosen),
+        intervals=intervals,
+    )
     return json_response(request, document, closed=document.closed)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from grid_models.capacity_list import CapacityEntry
+from hub.market.registry.published_results import OperatorStamp
 from hub.market.trades import Party
 from hub.reports.reason_figures import GreenFigures, IntervalReason
 
@@ -294,12 +295,14 @@ class Provenance:
 class DayFigures:
     """All that the report shows of the intervals first..last (inclusive) of one operating day.
 
+    published_by: who ran the platform on the day (row 19), None where the registry names nobody.
     settled: how many of them are settled. meters_unread: metering points that lack a register at the first or at the
     last instant, which the energy balance leaves out.
     """
 
     day: date
     county: str
+    published_by: OperatorStamp | None
     first: int
     last: int
     settled: int

@@ -42,6 +42,9 @@ def overview(figures: DayFigures, words: Wording, limits: VoltageLimits | None) 
 
 def _facts(figures: DayFigures, words: Wording) -> Iterator[str]:
     yield words.say("factCounty", county=printable_text(figures.county))
+    if figures.published_by is not None:
+        who = figures.published_by.operator
+        yield words.say("factOperator", operator=printable_text(who.operator_id), signing=printable_text(who.key_id))
     begins = iso_utc(start_utc_s(figures.first))[11:16]
     ends = label_of_interval(figures.last)
     yield words.say("factIntervals", count=count(len(figures.intervals)), begins=begins, ends=ends)

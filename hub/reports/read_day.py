@@ -12,6 +12,7 @@ from sqlalchemy import TextClause, text
 from sqlmodel import Session
 
 from edge.contract.interval import day_of_interval, end_utc_s, start_utc_s
+from hub.market.registry.published_results import only_stamp
 from hub.market.trades import Party, TradeSide
 from hub.reports.day_figures import (
     MODES,
@@ -44,6 +45,7 @@ from hub.store.readings import registers_at
 from hub.store.registry import county_of
 from hub.store.tables import OrderStatus, RefusedKind
 from hub.usecases.load_county import CountyModel
+from hub.usecases.registry_event import LoadedRegister, load_register
 from hub.usecases.summarise_run import energy_totals_wh, laws
 
 USERS = "USERS"
@@ -144,6 +146,9 @@ def read_day_figures(session: Session, county: CountyModel, *, first: int, last:
     return DayFigures(
         day=day_of_interval(last),
         county=registry.county,
+        published_by=only_stamp(
+            load_register(session, LoadedRegister(registry.county)).register, day_of_interval(last)
+        ),
         first=first,
         last=last,
         settled=int(session.execute(_SETTLED, span.bounds).scalar_one()),

@@ -6,8 +6,10 @@ the wires, D_sup the supply arm; D_gen, the utility's own plants, are participan
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
+
+from hub.settlement.input_hash import LATER_FIELD
 
 
 class SystemAccount(IntEnum):
@@ -48,8 +50,8 @@ MARKET_ACCOUNT = "market"
 UNBILLED_ACCOUNT = "unbilled"
 """Who pays the sellers what a re-settlement changed after a month was billed, until a bill charges it."""
 MONTH_ACCOUNT_NAMES: tuple[str, ...] = (MARKET_ACCOUNT, UNBILLED_ACCOUNT)
-"""Accounts of the month's ledger only. With participants, system accounts and retailers they are all accounts there
-are; intervals know none of them, so they have no place in `AccountTable`.
+"""Accounts of the month's ledger only, which no interval uses. With participants, system accounts and retailers they
+are all accounts there are.
 """
 
 
@@ -59,13 +61,17 @@ class AccountTableError(ValueError):
 
 @dataclass(frozen=True)
 class AccountTable:
-    """Participants first, in the order given, then the system accounts in the order of `SystemAccount`."""
+    """Participants first, in the order given, then the system accounts in the order of `SystemAccount`.
+
+    opened_later: accounts behind them, in the order in which they were opened: retailers and the month's own.
+    """
 
     participant_id: tuple[str, ...]
+    opened_later: tuple[str, ...] = field(default=(), metadata=LATER_FIELD)
 
     def __len__(self) -> int:
         """Return the number of accounts."""
-        return len(self.participant_id) + len(SYSTEM_ACCOUNT_NAMES)
+        return len(self.participant_id) + len(SYSTEM_ACCOUNT_NAMES) + len(self.opened_later)
 
     def position(self, account: SystemAccount) -> int:
         """Return the position of a system account."""
@@ -73,8 +79,8 @@ class AccountTable:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of all accounts by position: participant ids, then "D_net", "D_sup" and so on."""
-        return self.participant_id + SYSTEM_ACCOUNT_NAMES
+        """Names of all accounts by position: participant ids, then "D_net", "D_sup" and so on, then later ones."""
+        return self.participant_id + SYSTEM_ACCOUNT_NAMES + self.opened_later
 
 
 def account_table(participant_ids: Iterable[str]) -> AccountTable:

@@ -20,14 +20,15 @@ def deviation_transfers(inputs: SettlementInputs, positions: Positions) -> list[
     """Return the deviation and basis of direct parties, both roles apart, and the basis of D_sup's own books.
 
     Seller: (paid export - sold) x P_RT from D_sup and x basis from congestion. Buyer: (import - bought) x P_RT to D_sup
-    and x basis to congestion. D_sup's books bear the basis only (worked-interval.md, rules of pairing and price).
+    and x basis to congestion; of a retail user the retailer pays. D_sup's books bear the basis only
+    (worked-interval.md, rules of pairing and price).
     """
     standing, accounts = inputs.standing, inputs.accounts
     d_sup, congestion = accounts.position(SystemAccount.D_SUP), accounts.position(SystemAccount.CONGESTION)
     meter = np.arange(len(standing.meter_id))
     basis = inputs.deviation_basis_uyuan_per_kwh[standing.unit]
     export = (positions.paid_export_wh - positions.sold_wh, standing.sale == Sale.DIRECT)
-    imports = (positions.import_wh - positions.bought_wh, standing.supply == Supply.DIRECT)
+    imports = (positions.import_wh - positions.bought_wh, standing.buys_in_market)
     blocks = []
     for kind, payer, price in (
         (TransferKind.EXPORT_DEVIATION, d_sup, inputs.prices.real_time_uyuan_per_kwh),
@@ -50,7 +51,7 @@ def deviation_transfers(inputs: SettlementInputs, positions: Positions) -> list[
     ):
         rows = block(
             kind,
-            payer=standing.account,
+            payer=standing.energy_account,
             payee=payee,
             payer_meter=meter,
             unit=standing.unit,

@@ -13,7 +13,8 @@ def energy_pair_transfers(inputs: SettlementInputs, positions: Positions) -> lis
 
     Energy: delivered Wh x price received, buyer to seller; between two of D_sup's own orders no money moves.
     Rent: taken Wh x (price paid - price received), buyer to congestion, for every pair.
-    Upstream loss: taken Wh x the upstream loss in the buyer's node price, direct buyer to D_sup.
+    Upstream loss: taken Wh x the upstream loss in the buyer's node price, direct buyer to D_sup. For a retail user its
+    retailer pays energy and rent; the upstream loss, which the month's bill charges the user, is the user's (row 110).
     """
     return [rows for trades in positions.trades for rows in _session_transfers(inputs, trades)]
 
@@ -43,7 +44,7 @@ def _session_transfers(inputs: SettlementInputs, trades: SessionTrades) -> list[
     )
     upstream_loss = block(
         TransferKind.UPSTREAM_LOSS,
-        payer=trades.buyer_account,
+        payer=trades.user_account,
         payee=d_sup,
         payer_meter=trades.buyer_meter,
         unit=pairs.apex,

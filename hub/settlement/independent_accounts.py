@@ -4,7 +4,8 @@ Direct parties follow method one (差价结算): metered x pi_n + sum of (Q_s p_
 fills of the clearing, where the transfers go pair by pair and deviation by deviation. D_sup is written from its own
 books in the same form, without direct parties' meters, the gateway's or the loss: that it agrees with the ledger proves
 the measured loss. The congestion account is nodal: basis x energy at each node. D_net is all users at full tariff less
-what trades take off. No account is the remainder of the others; their sum is zero only if every one is right.
+what trades take off. A retailer is method one of its users, without upstream loss, which is the users' own (rows 79,
+110). No account is the remainder of the others; their sum is zero only if every one is right.
 """
 
 import numpy as np
@@ -31,10 +32,12 @@ def independent_accounts(inputs: SettlementInputs, positions: Positions) -> Int6
 
     :raises OverflowError: if a total could leave int64
     """
-    n_participants = len(inputs.accounts.participant_id)
-    by_meter = sum_columns(
+    n_accounts, standing = len(inputs.accounts), inputs.standing
+    retail_loss = _retail_upstream_loss(inputs, positions)
+    bought = sum_columns(-settle_by_difference(direct_buyers(inputs, positions)), retail_loss)
+    own = sum_columns(
         settle_by_difference(direct_sellers(inputs, positions)),
-        -settle_by_difference(direct_buyers(inputs, positions)),
+        -retail_loss,
         _captive_sales(inputs, positions),
         -_captive_bills(inputs, positions),
         -_network_and_loss_fee(inputs, positions),
@@ -52,9 +55,12 @@ def independent_accounts(inputs: SettlementInputs, positions: Positions) -> Int6
         SystemAccount.SYSTEM_ITEMS: 0,
         SystemAccount.GOVERNMENT_FUNDS: 0,
     }
-    participants = sum_by_group(by_meter, inputs.standing.account, n_participants)
-    totals = np.array([system[account] for account in SystemAccount], np.int64)
-    return read_only(np.concatenate((participants, totals)))
+    totals = sum_columns(
+        sum_by_group(own, standing.account, n_accounts), sum_by_group(bought, standing.energy_account, n_accounts)
+    )
+    for account in SystemAccount:
+        totals[inputs.accounts.position(account)] = system[account]
+    return read_only(totals)
 
 
 def direct_sellers(inputs: SettlementInputs, positions: Positions) -> SettledPositions:
@@ -76,7 +82,7 @@ def direct_sellers(inputs: SettlementInputs, positions: Positions) -> SettledPos
 
 
 def direct_buyers(inputs: SettlementInputs, positions: Positions) -> SettledPositions:
-    """Return the same for direct users, user sign: energy with rent and upstream loss, without network and fees."""
+    """Return the same for direct and retail users, user sign: energy, rent, upstream loss; no network, no fees."""
     standing = inputs.standing
     filled, value = _by_session(inputs), _by_session(inputs)
     for number, trades in enumerate(positions.trades):
@@ -86,11 +92,22 @@ def direct_buyers(inputs: SettlementInputs, positions: Positions) -> SettledPosi
         value[number] = sum_by_group(money[direct], trades.buyer_meter[direct], standing.unit.size)
     return _settled(
         inputs,
-        metered_wh=np.where(standing.supply == Supply.DIRECT, positions.import_wh, 0),
+        metered_wh=np.where(standing.buys_in_market, positions.import_wh, 0),
         traded_wh=filled,
         traded_nano_yuan=value,
         contract_meter=inputs.listing.buyer_meter,
     )
+
+
+def _retail_upstream_loss(inputs: SettlementInputs, positions: Positions) -> Int64Array:
+    """Return by meter the upstream loss of what retailers bought for their users (row 110)."""
+    n_meters, retail = inputs.standing.unit.size, inputs.standing.supply == Supply.RETAIL
+    total = np.zeros(n_meters, np.int64)
+    for trades in positions.trades:
+        pairs, served = trades.session.pairs, trades.buyer_is_direct & retail[trades.buyer_meter]
+        loss = charge_nano_yuan(pairs.energy_wh[served], pairs.upstream_loss_uyuan_per_kwh[served])
+        total = sum_columns(total, sum_by_group(loss, trades.buyer_meter[served], n_meters))
+    return total
 
 
 def _by_session(inputs: SettlementInputs) -> Int64Array:
@@ -144,11 +161,11 @@ def _captive_bills(inputs: SettlementInputs, positions: Positions) -> Int64Array
 
 
 def _network_and_loss_fee(inputs: SettlementInputs, positions: Positions) -> Int64Array:
-    """Return by meter the network of direct users (full tariff less what trades take off) and all users' loss fee."""
+    """Return by meter the network of direct and retail users, less what trades take off, and all users' loss fee."""
     standing, parameters = inputs.standing, inputs.parameters
     tariff = parameters.network_tariff_uyuan_per_kwh[standing.voltage_class]
     fee = (standing.supply != Supply.NONE) * np.int64(parameters.loss_fee.value_uyuan_per_kwh)
-    full = np.where(standing.supply == Supply.DIRECT, tariff, 0)
+    full = np.where(standing.buys_in_market, tariff, 0)
     covered = covered_energy(inputs, positions)
     discount = charge_nano_yuan(covered.energy_wh, tariff[covered.meter] - covered.pair_charge_uyuan_per_kwh)
     return sum_columns(
@@ -185,7 +202,7 @@ def _d_sup(inputs: SettlementInputs, positions: Positions) -> int:
     """
     standing, real_time = inputs.standing, inputs.prices.real_time_uyuan_per_kwh
     own_export = positions.paid_export_wh[standing.sale != Sale.DIRECT]
-    own_import = positions.import_wh[standing.supply != Supply.DIRECT]
+    own_import = positions.import_wh[~standing.buys_in_market]
     total = (exact_sum(own_export) - exact_sum(own_import)) * real_time
     for trades in positions.trades:
         total += _d_sup_trades(trades, real_time)

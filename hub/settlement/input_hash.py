@@ -1,14 +1,19 @@
 """The hash of what a settlement was computed from: sha256 over a canonical walk of the frozen inputs."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
 from enum import Enum
 from functools import lru_cache
 from operator import attrgetter
+from types import MappingProxyType
 
 import numpy as np
+
+_LEFT_OUT_IF_EMPTY = "left out of the input hash if empty"
+LATER_FIELD: Mapping[str, bool] = MappingProxyType({_LEFT_OUT_IF_EMPTY: True})
+"""Metadata of a field that came after hashes were stored: while it is None or an empty tuple, it is not hashed."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ def input_hash(inputs: object) -> str:
     """Return the sha256, in hex, of a frozen dataclass of columns, texts, numbers, dates and such dataclasses.
 
     Every value is preceded by its field name, type and size, so that no two different inputs read the same. Columns
-    count by their dtype, shape and little-endian bytes.
+    count by their dtype, shape and little-endian bytes. A later field counts only if it holds something.
 
     :raises TypeError: for a value of any other type, which has no canonical bytes
     """
@@ -130,13 +135,16 @@ def _dataclass_encoder(kind: type) -> _Encoder:
     assert is_dataclass(kind)
     header = f"{kind.__name__}:".encode()
     names = [one.name for one in fields(kind)]
+    later = frozenset(number for number, one in enumerate(fields(kind)) if _LEFT_OUT_IF_EMPTY in one.metadata)
     prefixes = [f"field {name}:".encode() for name in names]
     # The getter of several fields gives them all at once, as a tuple; of one it gives that one alone.
     values_of = attrgetter(*names, names[0]) if names else _no_fields
 
     def encode(parts: list[bytes], value: object) -> None:
         parts.append(header)
-        for prefix, item in zip(prefixes, values_of(value), strict=False):
+        for number, (prefix, item) in enumerate(zip(prefixes, values_of(value), strict=False)):
+            if number in later and (item is None or (type(item) is tuple and not item)):
+                continue
             parts.append(prefix)
             if type(item) is str:
                 parts.append(_text(item))

@@ -7,7 +7,7 @@ Everything here is assembled by our own use case: a wrong shape is a bug and ass
 data themselves becomes a `Violation` (checks.py) or a `SettlementInputError`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from edge.contract.registry import MeterKind, Registry, SaleMode, SupplyMode
 from hub.market.trades import BalanceTree, BoolArray, ClearingResult, Int8Array, Int64Array, OrderBatch, Pairs
 from hub.settlement.accounts import AccountTable
+from hub.settlement.input_hash import LATER_FIELD
 from hub.settlement.prices import SettlementParameters
 
 
@@ -59,6 +60,7 @@ class MeteringStanding:
 
     unit: balance unit; supply, sale: codes of `Supply` and `Sale`; voltage_class: tariff class;
     account: the participant's account; is_market: settled by the county (not a summary, gateway or internal meter).
+    retailer_account: of a user in supply mode RETAIL the account of its retailer, else -1; None if there is none.
     """
 
     meter_id: tuple[str, ...]
@@ -68,11 +70,32 @@ class MeteringStanding:
     voltage_class: Int64Array
     account: Int64Array
     is_market: BoolArray
+    retailer_account: Int64Array | None = field(default=None, metadata=LATER_FIELD)
 
     def __post_init__(self) -> None:
         shape = (len(self.meter_id),)
+        assert self.retailer_account is None or self.retailer_account.shape == shape
         assert self.unit.shape == self.supply.shape == self.sale.shape == shape
         assert self.voltage_class.shape == self.account.shape == self.is_market.shape == shape
+
+    @property
+    def buys_in_market(self) -> BoolArray:
+        """Whether the energy of a meter's imports is bought in the market, not from D_sup: DIRECT and RETAIL."""
+        return np.asarray((self.supply == Supply.DIRECT) | (self.supply == Supply.RETAIL), dtype=np.bool_)
+
+    @property
+    def lacks_retailer(self) -> BoolArray:
+        """Whether a meter is in supply mode RETAIL and no retailer answers for its energy."""
+        without = True if self.retailer_account is None else self.retailer_account < 0
+        return np.asarray((self.supply == Supply.RETAIL) & without, dtype=np.bool_)
+
+    @property
+    def energy_account(self) -> Int64Array:
+        """Return who answers for the energy of each meter's imports: of RETAIL the retailer, else the participant."""
+        if self.retailer_account is None:
+            return self.account
+        served = (self.supply == Supply.RETAIL) & (self.retailer_account >= 0)
+        return np.asarray(np.where(served, self.retailer_account, self.account), dtype=np.int64)
 
 
 @dataclass(frozen=True)

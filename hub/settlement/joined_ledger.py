@@ -7,7 +7,9 @@ account `market`, which the bill fills. Postings are only added: booked is the d
 
 The laws (DESIGN 4, laws 5 to 7): all accounts of both ledgers sum to zero; `market` is empty, point by point; a point
 has paid its bill and nothing else; who was paid by intervals for traded energy has the same as before.
-Sources: requirements rows 24 to 26, 94 to 96, 99, 107, 110, 111, 189; outside rules, section 9; worked-interval.md.
+A retail user's bill pays its retailer for energy by its package; what the retailer pays for that energy in intervals is
+its own cost, not the user's charge, and stands. Network and losses, which the bill charges the user, are reversed.
+Sources: requirements rows 24 to 26, 79, 94 to 96, 99, 107, 110, 111, 189; outside rules, section 9; worked-interval.md.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -92,7 +94,10 @@ def disposition_of(kind: TransferKind, mode: SupplyMode) -> Disposition:
     """Return what a bill of a user in this supply mode does to a charge of its metering point.
 
     An all-in price holds the loss fee, and the loss fund needs it (row 111): D_sup, who is paid all in, pays it.
+    What a retailer pays for traded energy its package's price covers (rows 79, 80): it stands.
     """
+    if mode is SupplyMode.RETAIL and DISPOSITIONS[kind][0] is Disposition.THROUGH_MARKET:
+        return Disposition.STANDS
     if kind is TransferKind.LOSS_FEE and mode is SupplyMode.GUARANTEED:
         return Disposition.BY_SUPPLIER
     return DISPOSITIONS[kind][0] if kind in BILLED_KINDS else Disposition.STANDS

@@ -31,10 +31,10 @@ class CoveredEnergy:
 
 
 def network_transfers(inputs: SettlementInputs, positions: Positions) -> list[TransferBlock]:
-    """Return what direct users pay D_net, and what D_sup passes on to it for captive users.
+    """Return what direct and retail users pay D_net, and what D_sup passes on to it for captive users.
 
-    Direct user: covered Wh x w(apex) = max(0, T(V_user) - g(apex)), the rest of import x T(V_user). D_sup: captive
-    users' import x T(V_user), except the energy served by mode 2, of which D_net keeps w (modes.py).
+    Direct or retail user: covered Wh x w(apex) = max(0, T(V_user) - g(apex)), the rest of import x T(V_user). D_sup:
+    captive users' import x T(V_user), except the energy served by mode 2, of which D_net keeps w (modes.py).
     """
     standing, parameters = inputs.standing, inputs.parameters
     d_net = inputs.accounts.position(SystemAccount.D_NET)
@@ -64,7 +64,7 @@ def network_transfers(inputs: SettlementInputs, positions: Positions) -> list[Tr
         price_uyuan_per_kwh=tariff[standing.voltage_class],
         rule=standing.voltage_class,
         rule_version=versions,
-        where=standing.supply == Supply.DIRECT,
+        where=standing.buys_in_market,
     )
     captive_wh, served_wh = captive_energy(inputs, positions)
     captive = block(

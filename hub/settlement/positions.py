@@ -11,7 +11,7 @@ import numpy as np
 
 from hub.market.trades import BoolArray, Int8Array, Int64Array, Party, TradeSide
 from hub.settlement.accounts import SystemAccount
-from hub.settlement.inputs import Sale, Session, SettlementInputError, SettlementInputs, Supply
+from hub.settlement.inputs import Sale, Session, SettlementInputError, SettlementInputs
 from hub.settlement.money import sum_by_group
 
 N_PARTIES = len(Party)
@@ -21,7 +21,8 @@ N_PARTIES = len(Party)
 class SessionTrades:
     """The pairs of one session with their parties, shape (n_pairs,) each.
 
-    seller_account, buyer_account: D_sup for its books and for the province, whose only counterparty it is.
+    seller_account, buyer_account: D_sup for its books and for the province, whose only counterparty it is; a retailer
+    for its users. user_account: whom the buying meter belongs to, for what is charged besides energy.
     delivered_wh: what the seller still sells; taken_wh: what the buyer still buys; replaced_wh: of that, what D_sup
     delivers in the place of a curtailed seller.
     """
@@ -35,6 +36,7 @@ class SessionTrades:
     buyer_party: Int8Array
     seller_account: Int64Array
     buyer_account: Int64Array
+    user_account: Int64Array
     delivered_wh: Int64Array
     taken_wh: Int64Array
     replaced_wh: Int64Array
@@ -46,7 +48,7 @@ class SessionTrades:
 
     @property
     def buyer_is_direct(self) -> BoolArray:
-        """Whether the buyer is a direct party."""
+        """Whether the buyer is a direct party, or a retailer for one of its users."""
         return np.asarray(self.buyer_party == Party.DIRECT, dtype=np.bool_)
 
 
@@ -54,9 +56,9 @@ class SessionTrades:
 class Positions:
     """Traded and payable energy of one interval.
 
-    sold_wh, bought_wh: shape (n_meters,), of direct parties, all sessions. book_wh: shape (n_units, n_parties), traded
-    by each book. paid_export_wh, excess_export_wh: shape (n_meters,), metered export up to and above the setpoint.
-    import_wh: shape (n_meters,). All are 0 for meters that are not market meters.
+    sold_wh, bought_wh: shape (n_meters,), of direct parties and retail users, all sessions. book_wh: shape (n_units,
+    n_parties), traded by each book. paid_export_wh, excess_export_wh: shape (n_meters,), metered export up to and above
+    the setpoint. import_wh: shape (n_meters,). All are 0 for meters that are not market meters.
     """
 
     trades: tuple[SessionTrades, ...]
@@ -71,8 +73,8 @@ class Positions:
 def positions(inputs: SettlementInputs) -> Positions:
     """Return the positions of the interval.
 
-    :raises SettlementInputError: if a direct trade belongs to a meter whose mode is not DIRECT, or a RETAIL meter has
-        energy (retail packages are not part of these rules)
+    :raises SettlementInputError: if a direct trade belongs to a meter that does not trade, or no retailer answers for
+        the energy of a RETAIL meter
     """
     standing = inputs.standing
     n_meters, n_units = len(standing.meter_id), len(inputs.tree.unit_id)
@@ -92,8 +94,12 @@ def positions(inputs: SettlementInputs) -> Positions:
     limited = inputs.setpoint_wh >= 0
     paid = np.where(limited, np.minimum(export_wh, inputs.setpoint_wh), export_wh)
     _refuse(inputs, (sold != 0) & (standing.sale != Sale.DIRECT), "sold energy itself, but its sale mode is not DIRECT")
-    _refuse(inputs, (bought != 0) & (standing.supply != Supply.DIRECT), "bought energy, but its supply is not DIRECT")
-    _refuse(inputs, (standing.supply == Supply.RETAIL) & (import_wh != 0), "has supply mode RETAIL: no retail package")
+    _refuse(inputs, (bought != 0) & ~standing.buys_in_market, "bought energy, but its supply is not DIRECT or RETAIL")
+    contracted = np.isin(np.arange(n_meters), inputs.listing.buyer_meter)
+    used = (import_wh != 0) | (bought != 0) | contracted
+    _refuse(
+        inputs, standing.lacks_retailer & used, "is supplied by RETAIL and has no retailer (row 79): load its package"
+    )
     return Positions(
         trades=trades,
         sold_wh=sold,
@@ -114,6 +120,9 @@ def _session_trades(inputs: SettlementInputs, session: Session) -> SessionTrades
     assert np.all(orders.meter[is_direct] >= 0)
     order_account = np.full(orders.meter.shape, d_sup, np.int64)
     order_account[is_direct] = account[orders.meter[is_direct]]
+    user_account = order_account.copy()
+    buys = is_direct & (orders.side == TradeSide.BUY)
+    order_account[buys] = inputs.standing.energy_account[orders.meter[buys]]
     curtailed = session.curtailed_wh
     if np.any((curtailed < 0) | (curtailed > pairs.energy_wh)):
         raise SettlementInputError(f"interval {inputs.interval}: a pair is curtailed by more than it holds")
@@ -130,6 +139,7 @@ def _session_trades(inputs: SettlementInputs, session: Session) -> SessionTrades
         buyer_party=orders.party[pairs.buyer],
         seller_account=order_account[pairs.seller],
         buyer_account=order_account[pairs.buyer],
+        user_account=user_account[pairs.buyer],
         delivered_wh=pairs.energy_wh - curtailed,
         taken_wh=np.where(to_province, pairs.energy_wh - curtailed, pairs.energy_wh),
         replaced_wh=np.where(to_province, 0, curtailed),

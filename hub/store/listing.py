@@ -44,12 +44,15 @@ def append_record(session: Session, market: str, record: LogRecord) -> None:
     append_row(session, row, what=f"{market}: record {record.sequence} or event {event.event_id}")
 
 
-def read_records(session: Session, market: str, *, after_sequence: int = 0) -> list[LogRecord]:
-    """Return a market's records behind `after_sequence`, in order."""
+def read_records(
+    session: Session, market: str, *, after_sequence: int = 0, limit: int | None = None
+) -> list[LogRecord]:
+    """Return a market's records behind `after_sequence`, in order, `limit` of them at most."""
     rows = session.exec(
         select(ListingEventRow)
         .where(ListingEventRow.market == market, col(ListingEventRow.sequence) > after_sequence)
         .order_by(col(ListingEventRow.sequence))
+        .limit(limit)
     )
     return [
         LogRecord(row.sequence, decode_event(row.event), _outcomes_decoder.decode(row.outcomes), row.sha256)

@@ -8,6 +8,7 @@ again. So a hub without a list gets one at the end of its first day that was mea
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import msgspec
 from sqlmodel import Session
 
 from edge.contract.interval import (
@@ -27,6 +28,8 @@ from hub.usecases.gather_assessment_inputs import NotMeasured, OmissionReason, g
 from hub.usecases.hosting_parameters import load_hosting_parameters
 from hub.usecases.load_county import CountyModel
 from hub.usecases.metered_day import MeteredDay
+from hub.usecases.publish_capacity import registered_generation_mw
+from hub.usecases.registry_event import LoadedRegister, load_register
 
 MONTHS_PER_QUARTER = 3
 
@@ -72,6 +75,9 @@ def _assess(
         inputs = gather_assessment_inputs(session, county, metered, version, first=first, last=last)
         if isinstance(inputs, NotMeasured):
             return inputs
+        register = load_register(session, LoadedRegister(county.registry.county)).register
+        granted_mw = registered_generation_mw(register, county.registry, day_of_interval(last))
+        inputs = msgspec.structs.replace(inputs, registered_mw=granted_mw)
         network = county.security.power_flow.network
         return assess_hosting(session, county, network, inputs, assessed_at_utc_s=closed_utc_s)
     except (StandardError, AssessmentInputError, NetworkError) as error:

@@ -147,16 +147,20 @@ def _package_of(terms: BillingTermRow | None) -> RetailTerms | None:
 def _with_trades(
     points: BillingPoints, meters: Int64Array, prices: Sequence[ClassMonth], charges: IntervalCharges
 ) -> BillingPoints:
-    """Add what the interval ledger says of direct users: traded energy, and the network that local trades spare."""
+    """Add what the interval ledger says: direct users' traded energy, and the network that local trades spare.
+
+    A retail user's energy is its package's; local trades of its retailer spare its network like a direct user's.
+    """
     position = {meter: point for point, meter in enumerate(meters.tolist())}
     traded: dict[int, tuple[ChargeRow, ...]] = {}
     spared: dict[int, tuple[ChargeRow, ...]] = {}
     for (meter, code), (energy_wh, amount) in _by_point_and_kind(charges).items():
         point, kind = position.get(meter), TransferKind(code)
-        if point is None or points.class_of(point).supply_mode is not SupplyMode.DIRECT:
+        mode = None if point is None else points.class_of(point).supply_mode
+        if point is None or mode not in (SupplyMode.DIRECT, SupplyMode.RETAIL):
             continue
         own = prices[int(points.user_class[point])]
-        if kind in THROUGH_MARKET_KINDS:
+        if kind in THROUGH_MARKET_KINDS and mode is SupplyMode.DIRECT:
             row = _ledger_row(kind, energy_wh, amount, component=BillComponent.ENERGY, payee=MARKET_ACCOUNT)
             traded[point] = (*traded.get(point, ()), row)
         elif kind is TransferKind.NETWORK_COVERED and own.table is not None:

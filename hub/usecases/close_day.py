@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlmodel import Session
 
 from hub.market.trades import Violation
+from hub.settlement.accounts import AccountTable
 from hub.settlement.checks import check_statements, check_trial_balance
 from hub.settlement.ledger import TrialBalance
 from hub.settlement.statements import (
@@ -23,6 +24,7 @@ from hub.settlement.transfers import TransferKind
 from hub.store.bulk import insert_columns
 from hub.store.tables import PostingRow, StatementLineRow, StatementRow
 from hub.usecases.load_county import CountyModel
+from hub.usecases.retail_supply import accounts_as_opened
 
 # One side of every posting, summed in the database: an account and kind at a time instead of millions of rows.
 _SIDE = (
@@ -51,11 +53,12 @@ def close_operating_day(session: Session, county: CountyModel, *, day: date, fir
     span = {"first": first, "last": last}
     lines = add_lines([_side(session, span, Role.PAYER), _side(session, span, Role.PAYEE)])
     rule_version, input_hash = _provenance(session, span)
-    statements = close_day(day, lines, county.accounts, rule_version=rule_version, input_hash=input_hash)
-    balance = _trial_balance(session, county, span)
+    accounts = accounts_as_opened(session, county.accounts)
+    statements = close_day(day, lines, accounts, rule_version=rule_version, input_hash=input_hash)
+    balance = _trial_balance(session, accounts, span)
     violations = (*check_trial_balance(balance, f"day {day}"), *check_statements(statements, balance))
     _save_statements(session, statements, first=first, last=last)
-    _post_rounding(session, county, statements, last)
+    _post_rounding(session, accounts, statements, last)
     return ClosedDay(statements, violations)
 
 
@@ -78,9 +81,9 @@ def _provenance(session: Session, span: dict[str, int]) -> tuple[tuple[str, ...]
     return tuple(sorted(versions)), tuple(str(row[1]) for row in rows)
 
 
-def _trial_balance(session: Session, county: CountyModel, span: dict[str, int]) -> TrialBalance:
+def _trial_balance(session: Session, accounts: AccountTable, span: dict[str, int]) -> TrialBalance:
     """Return debits and credits by account from the postings themselves; a negative amount flows the other way."""
-    debit, credit = [0] * len(county.accounts), [0] * len(county.accounts)
+    debit, credit = [0] * len(accounts), [0] * len(accounts)
     rows = session.execute(
         text(
             "SELECT debit, credit, amount_nano_yuan < 0, sum(amount_nano_yuan) FROM posting "
@@ -138,11 +141,11 @@ def _line_kind(kind: int, role: int) -> str:
     return f"{TransferKind(int(kind)).name}.{'paid' if Role(int(role)) is Role.PAYER else 'received'}"
 
 
-def _post_rounding(session: Session, county: CountyModel, statements: DayStatements, last: int) -> None:
+def _post_rounding(session: Session, accounts: AccountTable, statements: DayStatements, last: int) -> None:
     digest = hashlib.sha256("\n".join(statements.input_hash).encode()).hexdigest()
     batch = post_rounding(
         statements,
-        county.accounts,
+        accounts,
         batch_id=f"rounding/{statements.day}",
         interval=last,
         input_hash=digest,

@@ -56,13 +56,13 @@ class MonthCalendar:
     rules: CalendarRules
     business_days: BusinessCalendar
 
-    def deadlines(self, month: int) -> MonthDeadlines:
-        """Return the deadlines of a month.
+    def deadlines(self, month: int, basis_issued_on: date | None = None) -> MonthDeadlines:
+        """Return the deadlines of a month; a basis that was issued late has its whole window.
 
         :raises hub.settlement.calendar.rules.CalendarRuleError: if the version does not say
         :raises hub.settlement.calendar.deadlines.DeadlineError: if the business days are not known so far
         """
-        return month_deadlines(self.rules, self.business_days, month)
+        return month_deadlines(self.rules, self.business_days, month, basis_issued_on=basis_issued_on)
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,18 @@ class ClosedMonth:
 def read_cycle(session: Session, month: int, calendar: MonthCalendar) -> MonthCycle:
     """Return the cycle of a month as its events make it, with what the month before carried over."""
     amounts = _amounts(session, month)
-    cycle = open_cycle(month, calendar.deadlines(month), amounts, _carried(session, month, calendar))
+    deadlines = calendar.deadlines(month, basis_issued_on(session, month))
+    cycle = open_cycle(month, deadlines, amounts, _carried(session, month, calendar))
     for row in _events(session, month):
         on = date.fromisoformat(row.on_day)
         cycle = _after(cycle, PartEvent(row.event), row.account, row.settled_month, on)
     return cycle
+
+
+def basis_issued_on(session: Session, month: int) -> date | None:
+    """Return the day on which the basis of a month was first issued, None if it was not."""
+    issued = [row for row in _events(session, month) if row.event == PartEvent.ISSUE.value]
+    return date.fromisoformat(issued[0].on_day) if issued else None
 
 
 def issue_month_basis(session: Session, month: int, on: date, calendar: MonthCalendar) -> MonthCycle:

@@ -57,6 +57,19 @@ class MonthClosedError(ValueError):
     """The month is closed: its bills stay as they are."""
 
 
+class LawsBrokenError(ValueError):
+    """What was about to be written breaks laws; whoever holds the transaction must not commit it."""
+
+    def __init__(self, violations: Iterable[Violation]) -> None:
+        self.violations = tuple(violations)
+        super().__init__("; ".join(self.lines))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Return one line a violation."""
+        return tuple(f"law {one.law}: {one.where}: {one.what}" for one in self.violations)
+
+
 @dataclass(frozen=True)
 class IssuedMonth:
     """What issuing did. issued: first versions; replaced: further ones; unchanged: bills that stood already.
@@ -85,6 +98,17 @@ class MonthOrder:
     library: Library
     retail: RetailPrices | None = None
     look_back_months: int | None = None
+
+
+def issue_lawful_bills(session: Session, order: MonthOrder) -> IssuedMonth:
+    """Write the bills of a month as `issue_bills` does, for a caller that commits them if nothing is raised.
+
+    :raises LawsBrokenError: if the month breaks a law; the caller rolls back
+    """
+    issued = issue_bills(session, order)
+    if issued.violations:
+        raise LawsBrokenError(issued.violations)
+    return issued
 
 
 @dataclass(frozen=True)

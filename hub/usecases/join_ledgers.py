@@ -6,10 +6,9 @@ interval whose month is billed is joined at once; what `market` cannot pay yet, 
 Sources: those of hub/settlement/joined_ledger.py.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date
 
-import numpy as np
 from sqlmodel import Session
 
 from edge.contract.registry import SupplyMode
@@ -24,6 +23,7 @@ from hub.settlement.accounts import (
 from hub.settlement.joined_ledger import (
     BILLED_KINDS,
     NO_METER,
+    Disposition,
     IntervalCharges,
     JoinAccounts,
     JoinKey,
@@ -34,6 +34,7 @@ from hub.settlement.joined_ledger import (
     check_joined_balance,
     check_point_payments,
     check_receipts_unchanged,
+    disposition_of,
     joined_amounts,
     still_to_book,
 )
@@ -146,13 +147,17 @@ def _check_intervals(
     ]
 
 
-def _billed_charges(charges: IntervalCharges, meters: Iterable[int]) -> dict[int, int]:
-    """Return what intervals charged each of the meters in kinds that a bill stands for."""
-    kinds = np.array([kind.value for kind in BILLED_KINDS], np.int64)
-    held = np.isin(charges.kind, kinds) & np.isin(charges.meter, np.fromiter(meters, np.int64))
+def _billed_charges(charges: IntervalCharges, modes: Mapping[int, SupplyMode]) -> dict[int, int]:
+    """Return what intervals charged each of the meters in kinds that a bill of its mode stands for."""
+    kinds = {
+        mode: {kind for kind in BILLED_KINDS if disposition_of(kind, mode) is not Disposition.STANDS}
+        for mode in set(modes.values())
+    }
     found: dict[int, int] = {}
-    for meter, amount in zip(charges.meter[held].tolist(), charges.amount_nano_yuan[held].tolist(), strict=True):
-        found[meter] = found.get(meter, 0) + amount
+    columns = (charges.meter, charges.kind, charges.amount_nano_yuan)
+    for meter, kind, amount in zip(*(column.tolist() for column in columns), strict=True):
+        if meter in modes and kind in kinds[modes[meter]]:
+            found[meter] = found.get(meter, 0) + amount
     return found
 
 

@@ -2,7 +2,8 @@
 
 A writer that was overtaken reads the other's record and decides again (event_log.py), so two takers of the last MWh
 never both win, in one session or across sessions. The idempotency key is part of the record and so of its transaction:
-an event that was sent twice is answered twice and stands once.
+an event that was sent twice is answered twice and stands once. Before a trade, and before deals are checked, the log
+takes in what the county's registry says of those who trade, so the same log always leads to the same market.
 """
 
 from collections.abc import Sequence
@@ -13,13 +14,15 @@ import msgspec
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from hub.market.event_log import record_of
+from hub.market.event_log import GENESIS_SHA256, record_of
 from hub.market.listing.event_log import LogRecord
 from hub.market.listing.events import Event, encode_event
 from hub.market.listing.listing_step import step
 from hub.market.listing.market_state import Market
 from hub.market.listing.outcomes import Outcome, RefusalReason, Refused
 from hub.market.listing.session_calendar import utc_s_of
+from hub.market.listing.standing import changed_standings, whose_standing
+from hub.market.registry.register import Register
 from hub.store.counters import add_to_counters
 from hub.store.listing import append_record, find_event, read_records
 from hub.store.quarantine import Refusal, save_refusals
@@ -46,10 +49,11 @@ class Submission:
 
 
 def submit_event(
-    engine: Engine, loaded: LoadedMarket, event: Event, *, now: datetime
+    engine: Engine, loaded: LoadedMarket, event: Event, *, now: datetime, register: Register | None = None
 ) -> tuple[LoadedMarket, Submission]:
     """Take an event in, in a transaction of its own, and return the market after it.
 
+    :param register: who may trade; None: as the log says alone
     :param now: when the hub took it; it replaces the event's own time, and is never before that of the last record
     :raises hub.usecases.event_log.EventLogError: if the stored log is not what was written
     """
@@ -58,8 +62,23 @@ def submit_event(
         loaded.name,
         loaded,
         read_on=read_on,
-        take_in=lambda session, so_far: _take_in(session, so_far, event, now),
+        take_in=lambda session, so_far: _take_in(session, so_far, event, now, register),
     )
+
+
+def append_event(
+    session: Session, loaded: LoadedMarket, event: Event, *, now: datetime
+) -> tuple[LoadedMarket, tuple[Outcome, ...]]:
+    """Decide on an event that the log does not hold, and write it into the session's transaction.
+
+    :raises hub.store.event_log.SequenceTakenError: if another writer came first; the transaction is over
+    """
+    last_at = loaded.market.last_at
+    stamped = msgspec.structs.replace(event, at=now if last_at is None else max(now, last_at))
+    market, outcomes = step(loaded.market, stamped)
+    record = record_of(loaded.last, stamped, outcomes)
+    append_record(session, loaded.name, record)
+    return LoadedMarket(loaded.name, market, record), outcomes
 
 
 def read_on(session: Session, loaded: LoadedMarket) -> LoadedMarket:
@@ -80,19 +99,23 @@ def _decided(market: Market, records: Sequence[LogRecord]) -> tuple[Market, list
     return market, decided
 
 
-def _take_in(session: Session, loaded: LoadedMarket, event: Event, now: datetime) -> tuple[LoadedMarket, Submission]:
+def _take_in(
+    session: Session, loaded: LoadedMarket, event: Event, now: datetime, register: Register | None
+) -> tuple[LoadedMarket, Submission]:
     known = find_event(session, loaded.name, event.event_id)
     if known is not None:
         if encode_event(msgspec.structs.replace(event, at=known.event.at)) == encode_event(known.event):
             add_to_counters(session, {"listing_events_repeated": 1})
             return loaded, Submission(known.outcomes, repeat=True, sequence=None)
         return loaded, _refuse_other_content(session, event, now)
-    last_at = loaded.market.last_at
-    stamped = msgspec.structs.replace(event, at=now if last_at is None else max(now, last_at))
-    market, outcomes = step(loaded.market, stamped)
-    record = record_of(loaded.last, stamped, outcomes)
-    append_record(session, loaded.name, record)
-    return LoadedMarket(loaded.name, market, record), Submission(outcomes, repeat=False, sequence=record.sequence)
+    if register is not None:
+        names = whose_standing(loaded.market, event)
+        before = GENESIS_SHA256 if loaded.last is None else loaded.last.sha256
+        for standing in changed_standings(loaded.market, register, names, now, after_sha256=before):
+            loaded, _ = append_event(session, loaded, standing, now=now)
+    loaded, outcomes = append_event(session, loaded, event, now=now)
+    assert loaded.last is not None, "a record was appended"
+    return loaded, Submission(outcomes, repeat=False, sequence=loaded.last.sequence)
 
 
 def _refuse_other_content(session: Session, event: Event, now: datetime) -> Submission:

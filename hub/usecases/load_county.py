@@ -14,6 +14,7 @@ from edge.contract.registry import BalanceUnit, MeterKind, Registry, RegistryErr
 from grid_models.networks import NetworkError, read_network
 from grid_models.security import SecurityModel, UnknownBusError
 from grid_models.topology import TopologyError
+from hub.market.elections.bidding_terms import BiddingTerms
 from hub.market.network_fee import NetworkFeeError, NetworkFees, network_fees
 from hub.market.registry_columns import MeteringPoints, balance_tree, metering_points, units_in_tree_order
 from hub.market.trades import BalanceTree, BoolArray, Int64Array
@@ -109,6 +110,13 @@ class County:
         :raises hub.usecases.event_log.EventLogError: if the county's registry log is not what was written
         """
         return self.registry if self._days is None else self._days.on(day)
+
+    def bidding_on(self, day: date) -> Mapping[str, BiddingTerms]:
+        """Return how the orders of the metering points that are not free must look on the operating day, by meter id.
+
+        :raises hub.usecases.event_log.EventLogError: if the county's registry log is not what was written
+        """
+        return {} if self._days is None else self._days.bidding_on(day)
 
     def on(self, day: date) -> CountyModel:
         """Return the model of the operating day.

@@ -85,7 +85,7 @@ def submit_event(
         loaded.county,
         loaded,
         read_on=load_register,
-        take_in=lambda session, so_far: _take_in(session, so_far, event, actor, now()),
+        take_in=lambda session, so_far: take_event_in(session, so_far, event, actor, now()),
     )
 
 
@@ -113,9 +113,14 @@ def load_register(session: Session, loaded: LoadedRegister, *, recorded_before: 
     return LoadedRegister(loaded.county, register, records[-1])
 
 
-def _take_in(
+def take_event_in(
     session: Session, loaded: LoadedRegister, event: Event, actor: str, now_utc_s: int
 ) -> tuple[LoadedRegister, RegistrySubmission]:
+    """Take an event in, in the session's transaction; the parameters are those of `submit_event`.
+
+    :param loaded: as `load_register` gave it in this transaction
+    :raises hub.store.event_log.SequenceTakenError: if another writer came first; the transaction is over
+    """
     known = find_registry_event(session, loaded.county, event.event_id)
     if known is not None:
         stands = known.event.event

@@ -90,12 +90,12 @@ def resettle_interval(
     replacement = post_transfers(settled.transfers, batch_id="", interval=interval, input_hash=settled.input_hash)
     violations = (
         *settled.violations,
-        *check_postings(replacement, settled.transfers, len(county.accounts)),
+        *check_postings(replacement, settled.transfers, settled.ledger_nano_yuan.size),
         *check_resettlement(
             [standing],
             [standing, outcome.reversal, outcome.replacement],
             closed_through=last_closed_month(session),
-            n_accounts=len(county.accounts),
+            n_accounts=settled.ledger_nano_yuan.size,
         ),
     )
     return ResettledInterval(outcome, run, violations)

@@ -18,6 +18,7 @@ from hub.store.tables import AccountTotalRow, LossRow, PostingRow, SettlementRun
 from hub.usecases.load_county import NONE, CountyModel
 from hub.usecases.measure_energy import MeasuredInterval
 from hub.usecases.record_prices import prices_of
+from hub.usecases.retail_supply import standing_with_retailers
 
 FIRST_RUN = 0
 KIND_NAMES = np.array([kind.name for kind in TransferKind], dtype=object)
@@ -41,16 +42,19 @@ def settle(session: Session, county: CountyModel, measured: MeasuredInterval) ->
         interval=measured.interval,
         input_hash=settled.input_hash,
     )
-    violations = [*settled.violations, *check_postings(batch, settled.transfers, len(county.accounts))]
+    violations = [*settled.violations, *check_postings(batch, settled.transfers, len(inputs.accounts))]
     _save_run(session, settled)
     insert_columns(session, PostingRow, posting_columns(settled.interval, settled.transfers))
-    _save_totals(session, county, settled)
+    _save_totals(session, settled)
     _save_losses(session, county, inputs)
     return violations
 
 
 def settlement_inputs(session: Session, county: CountyModel, measured: MeasuredInterval) -> SettlementInputs:
-    """Return everything that the settlement of a cleared and metered interval depends on."""
+    """Return everything that the settlement of a cleared and metered interval depends on.
+
+    Retailers answer for the energy of retail users (retail_supply.py); their accounts are opened if they are not.
+    """
     interval = measured.interval
     prices = prices_of(session, interval)
     if prices.indicative_uyuan_per_kwh is None or prices.real_time_uyuan_per_kwh is None:
@@ -67,12 +71,13 @@ def settlement_inputs(session: Session, county: CountyModel, measured: MeasuredI
         province_price_uyuan_per_kwh=prices.indicative_uyuan_per_kwh,
     )
     day_ahead = prices.day_ahead_uyuan_per_kwh or 0
+    standing, accounts = standing_with_retailers(session, county, interval)
     return SettlementInputs(
         interval=interval,
         tree=county.tree,
         unit_tariff_uyuan_per_kwh=county.fees.unit_tariff_uyuan_per_kwh,
-        accounts=county.accounts,
-        standing=county.standing,
+        accounts=accounts,
+        standing=standing,
         metered=measured.metered(),
         gateway=measured.gateway(county),
         sessions=(rolling,),
@@ -118,13 +123,13 @@ def posting_columns(
     }
 
 
-def _save_totals(session: Session, county: CountyModel, settled: IntervalSettlement) -> None:
+def _save_totals(session: Session, settled: IntervalSettlement) -> None:
     insert_columns(
         session,
         AccountTotalRow,
         {
             "interval": settled.interval,
-            "account": np.arange(len(county.accounts)),
+            "account": np.arange(settled.ledger_nano_yuan.size),
             "ledger_nano_yuan": settled.ledger_nano_yuan,
             "independent_nano_yuan": settled.independent_nano_yuan,
         },

@@ -16,6 +16,7 @@ from sqlmodel import Session
 from edge.contract.interval import day_of_interval, start_utc_s
 from edge.contract.messages import Order
 from edge.contract.registry import Registry
+from hub.market.elections.bidding_terms import BiddingTerms
 from hub.market.order_rules import (
     Accepted,
     AcceptedOrders,
@@ -52,6 +53,7 @@ class OrderMemory:
     It must be thrown away and rebuilt when a transaction in which it was used does not commit.
 
     :param registry_on: the registry with the modes of an operating day; None: those of `registry` hold on all days
+    :param bidding_on: how orders must look on an operating day, by meter; None: all are free
     """
 
     def __init__(
@@ -60,11 +62,13 @@ class OrderMemory:
         registry: Registry,
         open_from_interval: int,
         registry_on: Callable[[date], Registry] | None = None,
+        bidding_on: Callable[[date], Mapping[str, BiddingTerms]] | None = None,
     ) -> None:
         positions = positions_of(registry)
         self._registry_on = registry_on
-        self._standing: dict[date | None, tuple[Registry, Mapping[str, MeterStanding]]] = {
-            None: (registry, meter_standing(registry))
+        self._bidding_on = bidding_on
+        self._standing: dict[date | None, tuple[Registry, Mapping[str, MeterStanding], Mapping[str, BiddingTerms]]] = {
+            None: (registry, meter_standing(registry), {})
         }
         self.accepted = AcceptedOrders(accepted_orders(session, open_from_interval))
         self.points = {
@@ -74,16 +78,17 @@ class OrderMemory:
 
     def standing_on(self, day: date) -> Mapping[str, MeterStanding]:
         """Return what each meter may do on the operating day, as far as the registry says by now."""
-        prepared, standing = self._standing[None]
+        prepared, standing, _ = self._standing[None]
         if self._registry_on is None:
             return standing
         registry = self._registry_on(day)
+        bidding = {} if self._bidding_on is None else self._bidding_on(day)
         known = self._standing.get(day)
-        if known is None or known[0] is not registry:
-            if registry.metering_points != prepared.metering_points:
-                standing = meter_standing(registry)
+        if known is None or known[0] is not registry or known[2] != bidding:
+            if bidding or registry.metering_points != prepared.metering_points:
+                standing = meter_standing(registry, bidding)
             kept = {one: found for one, found in self._standing.items() if one is None or one >= day - timedelta(1)}
-            self._standing = kept | {day: (registry, standing)}
+            self._standing = kept | {day: (registry, standing, bidding)}
         return self._standing[day][1]
 
 
@@ -105,8 +110,8 @@ def submit_orders(
     outcomes = []
     standing_on = cache(memory.standing_on)
     for message in messages:
-        checked = _checked(memory, message, parameters, standing_on)
-        decided = tuple(_remember(session, outcome, taken) for outcome in checked)
+        checked = _checked(memory, message, parameters, standing_on, taken)
+        decided = tuple(_remember(session, outcome) for outcome in checked)
         memory.accepted.add(decided)
         outcomes.append(decided)
     _save(session, memory, messages, outcomes, moment)
@@ -118,6 +123,7 @@ def _checked(
     message: GatewayOrders,
     parameters: SessionParameters,
     standing_on: Callable[[date], Mapping[str, MeterStanding]],
+    taken: frozenset[str],
 ) -> list[OrderOutcome]:
     """Return the outcome of each order of a message; the modes are those of the day for which an order is."""
     first, last = parameters.open_from_interval, parameters.open_until_interval - 1
@@ -134,18 +140,15 @@ def _checked(
             session=parameters,
             standing=standing_on(day),
             accepted=memory.accepted,
+            rejected_ids=taken,
         )
         found |= zip(rows, outcomes, strict=True)
     return [found[row] for row in range(len(message.orders))]
 
 
-def _remember(session: Session, outcome: OrderOutcome, taken: frozenset[str]) -> OrderOutcome:
-    """Return the outcome in the light of what is stored: rejected ids, and orders accepted before their gate closed."""
-    if isinstance(outcome, Accepted):
-        if outcome.order_id in taken:
-            return Rejected(outcome.order_id, outcome.order, OrderRefusal.CONFLICT)
-        return outcome
-    if outcome.reason is OrderRefusal.GATE_CLOSED:
+def _remember(session: Session, outcome: OrderOutcome) -> OrderOutcome:
+    """Return the outcome in the light of what is stored: an order that was accepted before its gate closed stands."""
+    if isinstance(outcome, Rejected) and outcome.reason is OrderRefusal.GATE_CLOSED:
         stored = find_accepted_order(session, outcome.order.interval, outcome.order_id)
         if stored == outcome.order:
             return Accepted(outcome.order_id, outcome.order, repeat=True)

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import date
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +15,7 @@ import msgspec
 import pytest
 from sqlmodel import Session
 
+from edge.contract.interval import first_interval_of_day
 from edge.contract.registry import Registry
 from hub.api.access_keys import AccessKeysError
 from hub.api.app import create_app
@@ -32,6 +34,7 @@ from hub.store.engine import open_engine
 from hub.store.quarantine import refusal_counts
 from hub.store.registry import save_registry
 from hub.store.registry_events import append_registry_record
+from hub.store.tables import ExchangeScheduleRow
 
 API = "/api/v1/registry"
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "market"
@@ -264,6 +267,23 @@ def test_the_file_of_keys(tmp_path: Path) -> None:
     path.write_text('[{"name": "x", "key_sha256": "plain", "role": "D_GEN"}]')
     with pytest.raises(AccessKeysError, match="key_sha256"):
         read_access_keys(path)
+
+
+def test_the_provincial_document_has_the_days_exchange_schedule(sqlite_hub: Hub) -> None:
+    """The hub's county is the register's only one; its schedule stands in the document of that day alone."""
+    first = first_interval_of_day(date(2026, 2, 2))
+    with Session(sqlite_hub.engine) as session:
+        rows = [ExchangeScheduleRow(interval=first + number, import_wh=number, export_wh=0) for number in range(96)]
+        session.add_all(rows)
+        session.commit()
+    client = sqlite_hub.client()
+    established = next(event for event in WORLD if event["event"] == "UnitEstablished")
+    assert post(client, established).status_code == 201
+    for day, counts in (("2026-02-02", [96]), ("2026-02-03", [])):
+        document = client.get(f"{API}/provincial", params={"day": day}).json()
+        assert [len(row["periods"]) for row in document["schedules"]] == counts
+        assert problems_by_schema(document, provincial_json_schema()) == []
+        assert [one.energy_wh for one in export_from_document(document).schedules] == [tuple(range(96))] * len(counts)
 
 
 def test_the_provincial_document_comes_back_through_its_schema(hub: Hub) -> None:

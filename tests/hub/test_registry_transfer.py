@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,16 @@ from sqlmodel import Session
 from typer.testing import CliRunner
 
 import microbalance
+from edge.contract.interval import first_interval_of_day
 from hub import cli
 from hub.market.registry.access import Role
+from hub.market.registry.events import decode_events
+from hub.market.registry.fold import fold
+from hub.market.registry.register import only_county
 from hub.registry_cli import app
 from hub.store.engine import open_engine
 from hub.store.registry_events import read_registry_records
+from hub.store.tables import ExchangeScheduleRow
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "registry-county.jsonl"
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "market" / "registry_example" / "case.json"
@@ -188,3 +194,20 @@ def test_a_wrong_command_line_is_one_line_and_status_2(run: Path, tmp_path: Path
         said = capsys.readouterr().err
         assert said.count("\n") == 1
         assert told in said
+
+
+def test_the_provincial_document_takes_the_schedule_of_a_hub(run: Path) -> None:
+    """The example's one county; the hub's day is scheduled to its end."""
+    day = date(2026, 6, 1)
+    engine = open_engine(json.loads((run / "prepared.json").read_text())["database"])
+    with Session(engine) as session:
+        first = first_interval_of_day(day)
+        rows = [ExchangeScheduleRow(interval=first + number, import_wh=5, export_wh=0) for number in range(96)]
+        session.add_all(rows)
+        session.commit()
+    engine.dispose()
+    folded = fold(decode_events(EXAMPLE.read_bytes())).register
+    words = (EXAMPLE, "--as-of", day, "--provincial", only_county(folded))
+    assert json.loads(invoke(*words).stdout)["schedules"] == []
+    (schedule,) = json.loads(invoke(*words, "--run", run).stdout)["schedules"]
+    assert {row["energy_mwh"] for row in schedule["periods"]} == {"0.000005"}

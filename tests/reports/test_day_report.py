@@ -13,6 +13,9 @@ from sqlmodel import Session
 
 from edge.contract.interval import end_utc_s, iso_utc
 from grid_models.capacity_list import CapacityEntry, CapacityFeature
+from hub.market.registry.identities import Operator
+from hub.market.registry.participant_classes import Hosting
+from hub.market.registry.published_results import OperatorStamp
 from hub.reports.day_figures import DayFigures, HostingFigures, LawFigures, VoltageLimits
 from hub.reports.day_report import TEMPLATE, report_files, write_day_report
 from hub.reports.day_sections import day_document
@@ -163,6 +166,19 @@ def test_what_is_abnormal_is_named_on_page_one(figures: DayFigures) -> None:
     assert "account 线路 [U+9F98]: off by 5" in "\n".join(pages)
     assert "Highest and lowest voltage" in pages[0]  # the charts give way, page one stays one page
     assert "Energy balance" in pages[1]
+
+
+@pytest.mark.parametrize(("language", "title"), [("en", "Platform operator"), ("zh-CN", "平台运营机构")])
+def test_page_one_names_who_ran_the_platform(figures: DayFigures, language: str, title: str) -> None:
+    assert not any(title in fact for fact in day_document(figures, language, None)["facts"])
+    stamp = OperatorStamp("A", figures.day, Operator("DSO-1", Hosting.DSO_COUNTY, "key-7"))
+    facts = day_document(replace(figures, published_by=stamp), language, None)["facts"]
+    (named,) = [fact for fact in facts if title in fact]
+    assert "DSO-1" in named
+    assert "key-7" in named
+    first, *_ = pages_of(pdf_of(replace(figures, published_by=stamp), language))
+    assert "DSO-1" in first
+    assert "key-7" in first
 
 
 def test_the_newest_list_of_hosting_capacity_is_summed_up(

@@ -61,7 +61,7 @@ def settle_document(case: dict[str, Any]) -> dict[str, Any]:
                 "meter": meter_of(party["who"]),
                 "account": party["who"],
                 "unit": party["unit"],
-                **{mode: party[mode] for mode in ("supply", "sale") if mode in party},
+                **{mode: party[mode] for mode in ("supply", "sale", "retailer") if mode in party},
                 "import_wh" if "supply" in party else "export_wh": party["metered_wh"],
                 "setpoint_wh": expected["setpoint_wh"].get(party["who"]),
             }

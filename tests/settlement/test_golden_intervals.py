@@ -17,6 +17,7 @@ CASES = (
     "settlement/worked_interval_listing",
     "settlement/worked_interval_other_fee_reading",
     "settlement/worked_interval_negative_rt",
+    "settlement/worked_interval_retail",
 )
 ACCOUNT_OF_TEXT = {"loss fund": "loss_fund", "upper grid": "upper_grid"}
 

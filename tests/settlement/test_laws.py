@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.market.trades import BalanceTree, ClearingResult, OrderBatch, Pairs, Party, TradeSide
-from hub.settlement.accounts import SystemAccount, account_table
+from hub.settlement.accounts import AccountTable, SystemAccount
 from hub.settlement.checks import (
     check_postings,
     check_reversal,
@@ -44,6 +44,8 @@ LIMIT = 2**62
 N_CLASSES = 3
 # Drawing a county takes long on a busy machine; that says nothing about the county.
 SLOW = (HealthCheck.too_slow,)
+ACCOUNTS = AccountTable(tuple(f"P{number}" for number in range(4)), ("retailer",))
+"""Of every county that is drawn: four participants, and an account that was opened later."""
 
 
 def column(values: Any, dtype: Any = np.int64) -> Any:
@@ -84,8 +86,10 @@ def parameters(draw: st.DrawFn) -> SettlementParameters:
 @st.composite
 def standings(draw: st.DrawFn, n_units: int, n_participants: int) -> MeteringStanding:
     n = draw(st.integers(2, 7))
-    supplies = st.sampled_from([Supply.DIRECT, Supply.DIRECT, Supply.AGENCY, Supply.GUARANTEED])
+    supplies = st.sampled_from([Supply.DIRECT, Supply.RETAIL, Supply.AGENCY, Supply.GUARANTEED])
     sales = st.sampled_from([Sale.DIRECT, Sale.DIRECT, Sale.COMMISSION, Sale.PURCHASE])
+    # Another participant, or an account that was opened later than those of the system.
+    retailers = st.integers(0, n_participants - 1) | st.just(len(ACCOUNTS) - 1)
     return MeteringStanding(
         meter_id=tuple(f"M{number}" for number in range(n)),
         unit=column(draw(st.integers(0, n_units - 1)) for _ in range(n)),
@@ -94,6 +98,7 @@ def standings(draw: st.DrawFn, n_units: int, n_participants: int) -> MeteringSta
         voltage_class=column(draw(st.integers(0, N_CLASSES - 1)) for _ in range(n)),
         account=column(draw(st.integers(0, n_participants - 1)) for _ in range(n)),
         is_market=column((draw(st.integers(0, 5)) > 0 for _ in range(n)), np.bool_),
+        retailer_account=column(draw(retailers) for _ in range(n)),
     )
 
 
@@ -104,7 +109,7 @@ def order_rows(skeleton: Skeleton) -> list[tuple[TradeSide, Party, int, int]]:
         unit = int(standing.unit[meter])
         if standing.sale[meter] == Sale.DIRECT:
             rows += [(TradeSide.SELL, Party.DIRECT, unit, meter)] * 2
-        if standing.supply[meter] == Supply.DIRECT:
+        if standing.buys_in_market[meter]:
             rows += [(TradeSide.BUY, Party.DIRECT, unit, meter)] * 2
     for unit in range(skeleton.n_units):
         rows += [(TradeSide.SELL, party, unit, -1) for party in (Party.PURCHASE, Party.COMMISSION)]
@@ -243,7 +248,7 @@ def counties(draw: st.DrawFn) -> SettlementInputs:
             fee_uyuan_per_kwh=np.zeros(n_units, np.int64),
         ),
         unit_tariff_uyuan_per_kwh=skeleton.unit_tariff,
-        accounts=account_table(f"P{number}" for number in range(n_participants)),
+        accounts=ACCOUNTS,
         standing=standing,
         metered=MeteredEnergy(import_wh, export_wh, np.zeros(n, np.bool_)),
         gateway=gateway_of(drawn, net_wh, draw(ENERGY)),
@@ -277,6 +282,7 @@ def permuted(inputs: SettlementInputs, order: list[int]) -> SettlementInputs:
             voltage_class=standing.voltage_class[old],
             account=standing.account[old],
             is_market=standing.is_market[old],
+            retailer_account=None if standing.retailer_account is None else standing.retailer_account[old],
         ),
         metered=MeteredEnergy(metered.import_wh[old], metered.export_wh[old], metered.substituted[old]),
         setpoint_wh=inputs.setpoint_wh[old],
@@ -303,6 +309,31 @@ def test_every_law_holds_on_random_counties(inputs: SettlementInputs) -> None:
     assert rows.amount_nano_yuan.tolist() == (rows.quantity_wh * rows.price_uyuan_per_kwh).tolist()
 
 
+OF_THE_GRID = (
+    *(TransferKind.NETWORK_COVERED, TransferKind.NETWORK_UNCOVERED, TransferKind.LOSS_FEE, TransferKind.UPSTREAM_LOSS),
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=SLOW)
+@given(counties())
+def test_a_retailer_answers_for_its_users_energy_and_they_for_the_grid(inputs: SettlementInputs) -> None:
+    """Each payment for a metering point's imports has the payer that rows 79, 94 and 110 name, and the payee of a
+    direct user's: with every RETAIL user made a DIRECT one, no payee gets more or less.
+    """
+    standing, rows = inputs.standing, settle_interval(inputs).transfers
+    assert standing.retailer_account is not None
+    bought = (rows.from_meter >= 0) & ~np.isin(rows.kind, [TransferKind.EXCESS_EXPORT])
+    for row in np.flatnonzero(bought).tolist():
+        meter = int(rows.from_meter[row])
+        is_energy = standing.supply[meter] == Supply.RETAIL and rows.kind[row] not in OF_THE_GRID
+        payer = standing.retailer_account if is_energy else standing.account
+        assert rows.from_account[row] == payer[meter]
+    supply = np.where(standing.supply == Supply.RETAIL, Supply.DIRECT, standing.supply).astype(np.int8)
+    direct = settle_interval(replace(inputs, standing=replace(standing, supply=supply))).transfers
+    assert direct.to_account.tolist() == rows.to_account.tolist()
+    assert direct.amount_nano_yuan.tolist() == rows.amount_nano_yuan.tolist()
+
+
 @settings(max_examples=50, deadline=None, suppress_health_check=SLOW)
 @given(counties(), st.randoms(use_true_random=False))
 def test_the_order_of_meters_is_irrelevant(inputs: SettlementInputs, chance: Any) -> None:
@@ -316,7 +347,7 @@ def test_the_order_of_meters_is_irrelevant(inputs: SettlementInputs, chance: Any
 @settings(max_examples=40, deadline=None, suppress_health_check=SLOW)
 @given(st.lists(counties(), min_size=1, max_size=3))
 def test_postings_and_statements_book_the_ledger(drawn: list[SettlementInputs]) -> None:
-    accounts = account_table(f"P{number}" for number in range(4))
+    accounts = ACCOUNTS
     # scaled up so that amounts straddle fen borders
     settlements = [settle_interval(scaled(replace(inputs, accounts=accounts), 77_777)) for inputs in drawn]
     n = len(accounts)
@@ -343,7 +374,8 @@ def test_postings_and_statements_book_the_ledger(drawn: list[SettlementInputs]) 
     for account in range(n):
         if account != fund:
             assert rounded[account] == statements.total_nano_yuan[account]
-    assert rounded[fund] == -sum(rounded[:fund]) == int(statements.rounding_nano_yuan.sum())
+    others = sum(rounded) - rounded[fund]
+    assert rounded[fund] == -others == int(statements.rounding_nano_yuan.sum())
 
 
 def scaled(inputs: SettlementInputs, factor: int) -> SettlementInputs:

@@ -154,7 +154,7 @@ def test_trades_of_a_meter_that_is_not_direct_are_refused(golden_case: Reader, c
     with pytest.raises(SettlementInputError, match="meter of U1 bought energy"):
         settle_interval(replace(inputs, standing=replace(inputs.standing, supply=supply)))
     supply[1], supply[2] = Supply.DIRECT, Supply.RETAIL
-    with pytest.raises(SettlementInputError, match="RETAIL"):
+    with pytest.raises(SettlementInputError, match="is supplied by RETAIL and has no retailer"):
         settle_interval(replace(inputs, standing=replace(inputs.standing, supply=supply)))
 
 

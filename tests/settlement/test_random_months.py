@@ -21,7 +21,6 @@ from edge.contract.registry import SupplyMode
 from hub.market.network_fee import LevelCostReading
 from hub.market.pro_rata import largest_remainder_of_list
 from hub.market.trades import Party
-from hub.settlement.accounts import account_table
 from hub.settlement.agency.pool_price import PoolMonth, check_pool, settle_pool_month
 from hub.settlement.bills.bill import BillComponent
 from hub.settlement.bills.checks import check_bill, check_bills
@@ -67,7 +66,7 @@ made_up = sibling("made_up_county", "county_month/made_up_county.py")
 
 FIRST = first_interval_of_day(date(2026, 6, 1))
 JUNE, JULY, JULY_9 = 202606, 202607, date(2026, 7, 9)
-PARTICIPANTS = account_table(f"P{number}" for number in range(4))
+PARTICIPANTS = laws.ACCOUNTS
 """Every drawn county has at most so many accounts."""
 
 
@@ -178,7 +177,7 @@ def network_by_hand(inputs: SettlementInputs) -> tuple[list[int], int]:
         shares = largest_remainder_of_list(covered, trades_wh) if apexes else []
         fees = [max(0, tariff[level] - int(inputs.unit_tariff_uyuan_per_kwh[apex])) for apex in apexes]
         fee = sum(wh * one for wh, one in zip(shares, fees, strict=True)) + (import_wh[meter] - covered) * tariff[level]
-        paid.append(fee if supply == Supply.DIRECT else 0)
+        paid.append(fee if supply in (Supply.DIRECT, Supply.RETAIL) else 0)
     limits = zip(inputs.metered.export_wh.tolist(), inputs.setpoint_wh.tolist(), strict=True)
     payable = [min(wh, limit) if limit >= 0 else wh for wh, limit in limits]
     commission = (standing.sale == Sale.COMMISSION) & standing.is_market
@@ -230,6 +229,7 @@ def split_meter(inputs: SettlementInputs, meter: int, part_wh: int) -> Settlemen
             voltage_class=longer(standing.voltage_class),
             account=longer(standing.account),
             is_market=longer(standing.is_market),
+            retailer_account=longer(standing.retailer_account),
         ),
         metered=MeteredEnergy(import_wh, export_wh, longer(metered.substituted)),
         setpoint_wh=longer(inputs.setpoint_wh, -1),

@@ -121,7 +121,7 @@ REFUSED = [
     (without("comprehensive_voltage_class"), "row 25 on 2016-05-18: load comprehensive_voltage_class"),
     (without("real_time_uyuan_per_kwh"), "real_time_uyuan_per_kwh"),
     (put("GUARANTEED", "meters", 2, "supply"), "row 96 on 2016-05-18: load guaranteed_uyuan_per_kwh"),
-    (put("RETAIL", "meters", 2, "supply"), "supply mode is RETAIL"),
+    (put("RETAIL", "meters", 2, "supply"), "row 79 on 2016-05-18: meter 'meter-HA': supply mode RETAIL"),
     (put("35kV", "prices", "gateway_class"), None),
     (put("nosuch", "prices", "gateway_class"), "no network tariff of 'nosuch'"),
     (put("nosuch", "units", 2, "voltage_class"), "'meter-S1' needs the network tariff of 'nosuch'"),

@@ -52,6 +52,12 @@ def toy_market_parameters() -> dict[str, int]:
     return dict(_sibling("toy_market").HOSTING_PARAMETERS)
 
 
+@pytest.fixture(scope="session")
+def toy_register() -> ModuleType:
+    """The module that makes a register for the toy county."""
+    return _sibling("toy_register")
+
+
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
     """An engine on an empty database: once on SQLite, once on PostgreSQL."""

@@ -13,16 +13,18 @@ from sqlmodel import Session
 from edge.contract.interval import first_interval_of_day
 from edge.contract.messages import CHANNELS, IMPORT
 from edge.contract.registry import MeterKind, Registry, SaleMode, SupplyMode, UserCategory
+from hub.settlement.retail.contract_terms import Fixed, RetailTerms
 from hub.store.bill_tables import BillingTermRow, SettledEnergyRow, SettlementDifferenceRow
 from hub.store.bills import read_bill
 from hub.store.bulk import insert_columns
+from hub.store.joined_ledger import open_month_accounts
 from hub.store.registry import save_registry
 from hub.store.tables import PostingRow
 from hub.store.trial_balance import month_balance_nano_yuan, read_month_trial_balance
 from hub.usecases.join_ledgers import check_joined_month, join_resettled
 from hub.usecases.open_accounts import open_accounts
 
-USER, SHOP, HOME, WORKS, FARM, PROSUMER, SELLER = range(7)
+USER, SHOP, HOME, WORKS, FARM, PROSUMER, SELLER, SERVED = range(8)
 BUSINESS = UserCategory.COMMERCIAL_INDUSTRIAL
 POINTS = (
     (SupplyMode.DIRECT, SaleMode.NONE, BUSINESS, "<1kV"),
@@ -32,7 +34,9 @@ POINTS = (
     (SupplyMode.GUARANTEED, SaleMode.NONE, UserCategory.AGRICULTURAL, "10(20)kV"),
     (SupplyMode.DIRECT, SaleMode.DIRECT, BUSINESS, "10(20)kV"),
     (SupplyMode.NONE, SaleMode.DIRECT, None, "10(20)kV"),
+    (SupplyMode.RETAIL, SaleMode.NONE, BUSINESS, "<1kV"),
 )
+RETAILER, PACKAGE_PRICE = "retailer-1", 401_234
 MODES = {meter: row[0] for meter, row in enumerate(POINTS)}
 TARIFFS = {"<1kV": 200_000, "10(20)kV": 180_000}
 
@@ -148,12 +152,16 @@ def prepare(engine: Engine, registry: Registry) -> None:
     with Session(engine) as session:
         save_registry(session, registry, "0" * 64)
         open_accounts(session, registry)
+        open_month_accounts(session, [RETAILER])  # as the first interval of a retail user does
         for meter, (_, _, category, _) in enumerate(POINTS):
+            user = registry.metering_points[meter].participant_id
+            package = RetailTerms("contract-1", user, RETAILER, 400, "2025", Fixed(PACKAGE_PRICE))
             if category is BUSINESS:
                 session.add(
                     BillingTermRow(
                         meter=meter, effective_from="2025-12-01", tariff_type="SINGLE", user_class="",
-                        capacity_va=50_000, election="", package=None,
+                        capacity_va=50_000, election="",
+                        package=msgspec.json.encode(package).decode() if meter == SERVED else None,
                     )
                 )  # fmt: skip
         session.commit()
@@ -216,6 +224,20 @@ def direct_rows(scale: int, user: int = USER) -> list[Row]:
         ("NETWORK_COVERED", user, "D_net", user, 30 * scale, 20_000),
         ("LOSS_FEE", user, "loss_fund", user, 45 * scale, 10_000),
         ("EXPORT_DEVIATION", "D_sup", SELLER, SELLER, -scale, 350_000),
+    ]
+
+
+def retail_rows(scale: int) -> list[Row]:
+    """What an interval posts for a retail user: its retailer answers for energy, it pays for the grid itself."""
+    return [
+        ("ENERGY", RETAILER, SELLER, SERVED, 30 * scale, 250_000),
+        ("ENERGY", RETAILER, "D_sup", SERVED, 15 * scale, 290_000),
+        ("CONGESTION_RENT", RETAILER, "congestion", SERVED, 35 * scale, 230_000),
+        ("IMPORT_DEVIATION", RETAILER, "D_sup", SERVED, 7 * scale, 350_000),
+        ("UPSTREAM_LOSS", SERVED, "D_sup", SERVED, 15 * scale, 4_000),
+        ("NETWORK_COVERED", SERVED, "D_net", SERVED, 30 * scale, 20_000),
+        ("NETWORK_UNCOVERED", SERVED, "D_net", SERVED, 22 * scale, 200_000),
+        ("LOSS_FEE", SERVED, "loss_fund", SERVED, 52 * scale, 10_000),
     ]
 
 

@@ -101,6 +101,25 @@ def test_a_month_without_bills_or_within_its_window_is_not_closed(session: Sessi
     assert session.connection().exec_driver_sql("SELECT count(*) FROM month_close").scalar_one() == 0
 
 
+def test_an_objection_to_a_basis_that_came_late_has_the_whole_window(session: Session, county: Any) -> None:
+    """Issued on Thursday the 12th instead of Monday the 9th: one business day to object, until Friday the 13th."""
+    user = county.registry.metering_points[1].participant_id
+    issue_month_basis(session, JANUARY, date(2026, 2, 12), CALENDAR)
+
+    def objection(account: str, day: int) -> list[CycleRefusal]:
+        cycle = answer_month_basis(
+            session, JANUARY, CALENDAR, account=account, settled_month=JANUARY, event=PartEvent.OBJECT,
+            on=date(2026, 2, day),
+        )  # fmt: skip
+        return [one.reason for one in cycle.refused]
+
+    assert objection(user, 13) == []
+    assert objection("D_net", 14) == [CycleRefusal.WINDOW_ENDED]
+    with pytest.raises(MonthNotClosableError, match="objections to 202601 may come in until 2026-02-13"):
+        close_billed_month(session, JANUARY, date(2026, 2, 13), CALENDAR)
+    assert close_billed_month(session, JANUARY, date(2026, 2, 14), CALENDAR).disputed == 1
+
+
 def close_with_a_dispute(session: Session, county: Any) -> Any:
     user = county.registry.metering_points[1].participant_id
     issue_month_basis(session, JANUARY, BASIS_ON, CALENDAR)

@@ -1,6 +1,5 @@
 """Elections reach clearing: the mode of a meter on a day is the register's of that day, from its day and not before."""
 
-import importlib.util
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -13,7 +12,8 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlmodel import Session
 
-from edge.contract.interval import first_interval_of_day
+from edge.contract.interval import first_interval_of_day, start_utc_s
+from edge.contract.messages import Order, Side
 from edge.contract.registry import SaleMode, SupplyMode
 from hub.market.order_rules import Accepted, OrderRefusal, Rejected
 from hub.market.trades import Party
@@ -31,17 +31,6 @@ MIDNIGHT = first_interval_of_day(TOMORROW)
 FOUNDED = date(2016, 5, 1)
 PLANT, SHOP, BUYER = "M000007", "M000009", "M000001"
 """By the county's file the plant sells directly and both users buy directly."""
-
-
-@pytest.fixture(scope="session")
-def toy_register() -> ModuleType:
-    path = Path(__file__).with_name("toy_register.py")
-    spec = importlib.util.spec_from_file_location("toy_register", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
@@ -233,3 +222,26 @@ def test_no_day_is_cleared_on_an_altered_log(
     engine.dispose()
     with pytest.raises(EventLogError, match="is not what was written"):
         county_of(migrated_sqlite_url).on(TODAY)
+
+
+def test_orders_are_held_to_the_terms_of_their_day(night: Any, toy_register: ModuleType) -> None:
+    """Row 60: the plant's owner is a price taker from tomorrow on; today its orders name prices, as all others' do."""
+    points = {point.meter_id: point for point in night.registry.metering_points}
+    owner = points[PLANT].participant_id
+    choice = {"rule": "BiddingChoice", "participant_class": "INDEPENDENT_DG_DEVELOPER", "default": "PRICE_TAKER"}
+    version = {"version_id": "bids", "province": "P", "document": "toy rules", "source": "made up"}
+    version |= {"period": {"from_day": TOMORROW.isoformat()}, "rule": choice | {"allowed": ["PRICE_TAKER"]}}
+    enacted = {"event": "RuleEnacted", "event_id": "bids", "version": version}
+    events = [*toy_register.rules(), *toy_register.party(owner, "INDEPENDENT_DG_DEVELOPER"), enacted]
+    toy_register.stand(night.engine, events, FOUNDED)
+
+    def sent(meter_id: str, interval: int, number: int, price: int) -> str:
+        side = Side.SELL if meter_id == PLANT else Side.BUY
+        order = Order(meter_id, interval, number, side, 10, price, start_utc_s(MIDNIGHT - 3))
+        (outcome,) = night.submit({points[meter_id].gateway_id: (order,)}, MIDNIGHT - 3)
+        return "accepted" if isinstance(outcome, Accepted) else str(outcome.reason.value)
+
+    assert sent(PLANT, MIDNIGHT - 1, 8, 400_000) == "accepted"
+    assert [sent(PLANT, MIDNIGHT, 8, 400_000), sent(PLANT, MIDNIGHT, 9, 0)] == ["price-not-allowed", "accepted"]
+    assert sent(BUYER, MIDNIGHT, 8, 400_000) == "accepted"
+    assert modes(night.county, TOMORROW, PLANT)[1] is SaleMode.DIRECT, "a log without meters leaves the modes"

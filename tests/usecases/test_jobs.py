@@ -12,6 +12,7 @@ from hub.store.jobs import mark_job_done
 
 NAMES = (
     "sessions",
+    "listing",
     "day-ahead-prices",
     "indicative-price",
     "real-time-price",
@@ -24,6 +25,7 @@ NAMES = (
     "close-day",
     "green",
     "hosting",
+    "capacity",
     "report",
 )
 
@@ -55,15 +57,15 @@ def test_the_table_stands_in_the_order_of_the_design(market):
 def test_each_instant_has_its_jobs(undisturbed):
     market = undisturbed
     every = {interval: {name for name, at in marks(market) if at == interval} for interval in range(-2, 4)}
-    gate = set(NAMES[:3]) | set(NAMES[4:7])
-    settling = {NAMES[3]} | set(NAMES[7:10])
+    gate = set(NAMES[:4]) | set(NAMES[5:8])
+    settling = {NAMES[4]} | set(NAMES[8:11])
     assert every == {
         -2: set(),
         -1: gate,
         0: gate,
         1: gate | settling,
-        2: settling | {"sessions"},  # the exchange of the last interval freezes when it begins
-        3: settling | {"close-day", "green", "hosting", "report"},
+        2: settling | {"sessions", "listing"},  # the exchange of the last interval freezes when it begins
+        3: settling | {"close-day", "green", "hosting", "capacity", "report"},
     }
     assert market.publisher.results == [market.first, market.first + 1, market.first + 2]
     assert market.publisher.reports == [(market.first, market.last)]

@@ -28,6 +28,7 @@ from hub.settlement.county_month.points import CountyMonthError
 from hub.settlement.joined_ledger import (
     BILLED_KINDS,
     DISPOSITIONS,
+    THROUGH_MARKET_KINDS,
     Disposition,
     JoinKind,
     agency_network_nano_yuan,
@@ -61,7 +62,7 @@ def _sibling(name: str) -> ModuleType:
 
 of_month = _sibling("joined_month")
 Joined, Row = of_month.Joined, of_month.Row
-USER, SHOP, HOME, WORKS, FARM, PROSUMER, SELLER = range(7)
+USER, SHOP, HOME, WORKS, FARM, PROSUMER, SELLER, SERVED = range(8)
 prepare, registry_of, only_user_uses = of_month.prepare, of_month.registry_of, of_month.only_user_uses
 captive_rows, direct_rows, booked, earned = (
     of_month.captive_rows,
@@ -69,6 +70,7 @@ captive_rows, direct_rows, booked, earned = (
     of_month.booked,
     of_month.earned,
 )
+retail_rows = of_month.retail_rows
 NO_LATER = {"look_back_months": 6}
 
 
@@ -157,6 +159,29 @@ def test_captive_users_pay_their_bills_only_and_the_network_is_paid_once(joined:
     all_in_loss = (30_000 + 5_000 + 1_000) * 10_000
     assert found["loss_fund"] == booked(joined, "loss_fund") + all_in_loss
     assert found["D_sup"] == booked(joined, "D_sup") - of_homes - mode_2 - all_in_loss + 2_000 * 300_000
+
+
+def test_a_retail_user_pays_its_bill_only_and_its_retailer_keeps_what_the_energy_cost(joined: Joined) -> None:
+    """By hand: the retailer buys 30 kWh at 0.25 and 15 at 0.29, rent 35 x 0.23, deviation 7 x 0.35: 22.35 yuan."""
+    first = first_interval_of_day(joined.billed.JANUARY)
+    rows = [*retail_rows(1_000), *direct_rows(1), *direct_rows(1, PROSUMER)]
+    joined.post(first, rows)
+    assert joined.county.issue(joined.billed.JANUARY).violations == ()
+    found = joined.assert_joined(202601, earned(rows))
+    with Session(joined.county.engine) as session:
+        bill = read_bill(session, 202601, SERVED)
+    assert bill is not None
+    charged = {(line.component.value, line.detail): line.amount_fen for line in bill.lines}
+    wh = int(joined.reads[joined.billed.JANUARY][:, SERVED].sum())
+    package = wh * of_month.PACKAGE_PRICE
+    assert sum(fen for (part, _), fen in charged.items() if part == "energy") == (package + 5 * 10**6) // 10**7
+    assert found["retailer-1"] == package - 22_350_000_000
+    # D_net: the month's T on all energy, less T - w on the 30 kWh of a local trade; by direct users' trades as before.
+    assert found["D_net"] == booked(joined, "D_net")
+    spared = [fen for (part, detail), fen in charged.items() if (part, detail) == ("network", "network-covered")]
+    assert len(spared) == 1
+    assert spared[0] < 0
+    assert found["congestion"] == (1_000 + 1 + 1) * 35 * 230_000
 
 
 def test_what_daily_statements_rounded_is_taken_back_with_their_lines(joined: Joined) -> None:
@@ -268,7 +293,7 @@ def test_a_closed_month_stays_and_its_difference_is_joined_where_it_is_billed(jo
     joined.assert_joined(202602, {SELLER: in_february + difference})
     assert joined.balance(202601) == january
     ((n_joined,),) = joined.county.rows("SELECT count(*) FROM month_posting")
-    assert joined.county.issue(billed.FEBRUARY, **NO_LATER).unchanged == 6
+    assert joined.county.issue(billed.FEBRUARY, **NO_LATER).unchanged == len(of_month.POINTS) - 1
     assert joined.county.rows("SELECT count(*) FROM month_posting") == [(n_joined,)]
 
 
@@ -465,6 +490,7 @@ def interval_rows(draw: st.DrawFn) -> list[Row]:
         chosen = draw(st.lists(st.sampled_from(DIRECT_KINDS), max_size=5, unique=True))
         for kind, payee in (("ENERGY", SELLER), *chosen):
             rows.append((kind, user, payee, user, draw(SHARES), draw(PRICES)))
+    rows += retail_rows(draw(st.integers(0, 40)))
     rows += captive_rows(draw(st.dictionaries(st.sampled_from((SHOP, HOME, WORKS, FARM)), st.integers(1, 90))))
     for kind, payer, payee, meter in draw(st.lists(st.sampled_from(OTHER_ROWS), max_size=4)):
         rows.append((kind, payer, payee, meter, draw(SHARES), draw(PRICES)))
@@ -523,6 +549,8 @@ def test_every_kind_of_transfer_has_its_place_and_a_row() -> None:
     charged = {kind for kind in TransferKind if disposition_of(kind, SupplyMode.DIRECT) is not Disposition.STANDS}
     assert charged == BILLED_KINDS
     assert disposition_of(TransferKind.LOSS_FEE, SupplyMode.GUARANTEED) is Disposition.BY_SUPPLIER
+    of_user = {kind for kind in TransferKind if disposition_of(kind, SupplyMode.RETAIL) is not Disposition.STANDS}
+    assert of_user == BILLED_KINDS - set(THROUGH_MARKET_KINDS)
     assert disposition_of(TransferKind.LOSS_FEE, SupplyMode.AGENCY) is Disposition.SUPERSEDED
     assert {kind.value for kind in JoinKind} == {"reversal", "through-market", "by-supplier", "unbilled"}
 

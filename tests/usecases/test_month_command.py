@@ -1,6 +1,7 @@
 """`microbalance month`: a month billed, its basis issued and closed; what is wrong is one line and posts nothing."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,7 +17,7 @@ from hub.bench.made_up_province import made_up_province
 from hub.bill_cli import app as bill_app
 from hub.month_cli import app
 from hub.settlement.retail.contract_terms import Fixed, Linked, PublishedIndex, RetailTerms
-from hub.store.bill_tables import BillingTermRow, SettledEnergyRow
+from hub.store.bill_tables import BillingTermRow, BillPostingRow, SettledEnergyRow
 from hub.store.bills import read_bill
 
 WRITTEN = ("bill", "bill_line", "bill_posting", "month_close", "month_event", "pass_through")
@@ -78,6 +79,55 @@ def test_a_month_goes_from_its_bills_to_its_close(county: Any, terms: Path) -> N
     status, _, err = run(county, "issue", "2026-01", *given)
     assert status == 2
     assert err.startswith("microbalance month: 202601 is closed and stays as it is; its corrections belong to a later")
+
+
+def test_a_month_that_breaks_laws_is_not_written(county: Any, terms: Path) -> None:
+    """Somebody's posting is in the month's ledger already: one end is no account, so the accounts are not zero."""
+    user = county.rows("SELECT account_id FROM account WHERE position = 0")[0][0]
+    break_ledger(county, user)
+    before = county.rows("SELECT * FROM bill_posting")
+    status, out, err = run(county, "issue", "2026-01", "--terms", str(terms))
+    assert (status, out) == (1, "")
+    lines = err.splitlines()
+    assert len(lines) >= 2
+    assert all(one.startswith("microbalance month: law ") and one.endswith("; nothing was written") for one in lines)
+    assert any("account 'nobody' is not one of the ledger's" in one for one in lines)
+    assert county.rows("SELECT * FROM bill_posting") == before
+    assert county.rows("SELECT count(*) FROM bill") == [(0,)]
+
+
+def test_the_balance_shows_every_account_and_the_zero(county: Any, terms: Path, tmp_path: Path) -> None:
+    run(county, "issue", "2026-01", "--terms", str(terms))
+    status, out, err = run(county, "balance", "2026-01", "--json")
+    assert (status, err) == (0, "")
+    shown = json.loads(out)
+    assert (shown["month"], shown["sum_yuan"], shown["violations"]) == (202601, "0.000000000", [])
+    balances = {row["account"]: row for row in shown["accounts"]}
+    ((billed,),) = county.rows("SELECT sum(amount_nano_yuan) FROM bill_posting WHERE payee = 'retailer-1'")
+    assert Decimal(balances["retailer-1"]["balance"]) == Decimal(int(billed)) / 10**9
+    assert Decimal(balances["market"]["balance"]) == 0
+    for row in shown["accounts"]:
+        assert sum(Decimal(row[part]) for part in ("intervals", "joined", "bills")) == Decimal(row["balance"])
+    table = run(county, "balance", "2026-01")[1].splitlines()
+    assert len(table) == len(balances) + 2
+    assert len({len(line) for line in table[:-1]}) == 1
+    assert table[-1] == "sum of all accounts: 0.000000000 yuan"
+    assert run(county, "balance", "2026-01", "--run", str(tmp_path))[0] == 0  # a database goes before a run folder
+    break_ledger(county, "retailer-1")
+    status, out, err = run(county, "balance", "2026-01", "--json")
+    assert status == 1
+    assert any("account 'nobody' is not one of the ledger's" in line for line in json.loads(out)["violations"])
+
+
+def break_ledger(county: Any, payer: str) -> None:
+    with Session(county.engine) as session:
+        session.add(
+            BillPostingRow(
+                posting_month=202601, meter=0, version=99, seq=0, payer=payer, payee="nobody", kind="x",
+                amount_nano_yuan=7,
+            )
+        )  # fmt: skip
+        session.commit()
 
 
 def test_what_was_remitted_stands_in_the_terms_unless_it_is_said(

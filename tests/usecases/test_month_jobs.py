@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +14,7 @@ from typing import Any, NoReturn
 import msgspec
 import pytest
 from sqlmodel import Session
+from typer.testing import CliRunner
 
 from edge.contract.interval import INTERVALS_PER_DAY, first_interval_of_day, start_utc_s
 from edge.contract.messages import CHANNELS, EXPORT, IMPORT, Reading
@@ -21,11 +23,13 @@ from hub.bench.made_up_province import made_up_province
 from hub.jobs import Span
 from hub.main import month_jobs_of
 from hub.market.listing.session_calendar import BusinessCalendar
+from hub.month_cli import app as month_app
 from hub.month_jobs import MonthJobs
 from hub.schedule import JobTable
 from hub.settings import read_settings
 from hub.settlement.calendar.rules import calendar_rules_in_force, published_calendar_rules
 from hub.settlement.substitution.rules import DayKind, GapRule, SubstitutionRuleError, SubstitutionRules
+from hub.store.bill_tables import BillPostingRow
 from hub.store.readings import insert_readings
 from hub.usecases.close_month import MonthCalendar
 from hub.usecases.load_billing_terms import load_billing_terms
@@ -200,6 +204,78 @@ def test_what_comes_late_has_its_whole_window(billed: ModuleType, county: Any) -
         ("issue", "2026-02-12")
     ]
     assert county.rows("SELECT month, closed_on, bills FROM month_close") == [(202601, "2026-02-14", 6)]
+
+
+def test_a_month_that_breaks_a_law_is_not_billed(
+    billed: ModuleType, county: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    rules = calendar_rules_in_force(published_calendar_rules(), province="shaanxi", day=DAY)
+    calendar = MonthCalendar(rules, BusinessCalendar(JANUARY, date(2026, 12, 31), (date(2026, 2, 3),), ()))
+    with Session(county.engine) as session:
+        session.add(
+            BillPostingRow(
+                posting_month=202601, meter=0, version=99, seq=0, payer="D_sup", payee="nobody", kind="x",
+                amount_nano_yuan=7,
+            )
+        )  # fmt: skip
+        session.commit()
+
+    def no_county(day: date) -> NoReturn:
+        raise AssertionError(f"no interval of {day} was settled")
+
+    jobs = MonthJobs(no_county, lambda _: LoadedTerms(billed.PROVINCE, billed.library(), calendar, ()))
+    with caplog.at_level(logging.ERROR):
+        JobTable(county.engine, jobs.table()).run_due(start_utc_s(first_interval_of_day(date(2026, 2, 2))))
+    assert county.rows("SELECT count(*) FROM bill") == county.rows("SELECT count(*) FROM month_posting") == [(0,)]
+    told = [one for one in caplog.messages if one.startswith("issue-bills on 2026-02-02: law ")]
+    assert len(told) == 1
+    assert all(one.endswith("; nothing was written") for one in told)
+
+
+def test_data_later_than_the_provisional_result_count_when_an_operator_says_so(
+    january_market: Any, toy_folder: Path, tmp_path: Path
+) -> None:
+    """The reading comes in 500 Wh above what was guessed; a dry run shows what moves, and leaves nothing."""
+    market, path = january_market, write_terms(tmp_path / "run")
+    (read,) = [one for one in market.physics.readings(market.first + 2, "G0002") if one.meter == HOUSE]
+    late = Reading(read.meter, read.instant_utc_s, {**read.registers, IMPORT: read.registers[IMPORT] + 500})
+    market.admit(market.first + 2, {"G0002": [late]})
+    before, one, other, after = used_wh(market)
+    guessed = settled_wh(market)
+
+    def say(*arguments: str) -> dict[str, Any]:
+        given = ("--county", str(toy_folder), "--database", str(market.engine.url), "--terms", str(path), "--json")
+        found = CliRunner().invoke(month_app, [*arguments, *given])
+        assert (found.exit_code, found.stderr) == (0, "")
+        said: dict[str, Any] = json.loads(found.stdout)
+        return said
+
+    shown = say("substitute", str(DAY), "--dry-run")
+    assert (shown["dry_run"], settled_wh(market)) == (True, guessed)
+    assert say("substitute", str(DAY)) == shown | {"dry_run": False}
+    assert settled_wh(market) == [before, one + 500, other - 500, after]
+    assert shown["intervals_to_settle_again"] == [market.first + 1, market.first + 2]
+    moved = say("resettle", str(DAY), "--on", "2026-01-29", "--dry-run")
+    assert (moved["settled_again"], runs(market)) == (shown["intervals_to_settle_again"], 0)
+    assert sum(Decimal(amount) for amount in moved["moved_yuan"].values()) == 0
+    (user,) = [point.participant_id for point in market.registry.metering_points if point.meter_id == HOUSE]
+    single = say("resettle", str(market.first + 1), "--on", "2026-01-29")
+    assert user in single["moved_yuan"]
+    assert user not in moved["moved_yuan"], "at one price what the second interval has less is what the first has more"
+    assert (single["settled_again"], single["unchanged"]) == ([market.first + 1], 0)
+    rest = say("resettle", str(DAY), "--on", "2026-01-29")
+    assert (rest["settled_again"], rest["unchanged"], runs(market)) == ([market.first + 2], 3, 2)
+    for name in {*moved["moved_yuan"], *single["moved_yuan"], *rest["moved_yuan"]}:
+        whole, *parts = (Decimal(said["moved_yuan"].get(name, "0")) for said in (moved, single, rest))
+        assert sum(parts) == whole, name
+    nothing = CliRunner().invoke(
+        month_app,
+        ["resettle", "2026-01-21", "--on", "2026-01-29", "--county", str(toy_folder), "--terms", str(path),
+         "--database", str(market.engine.url)],
+    )  # fmt: skip
+    assert (nothing.exit_code, nothing.stderr) == (
+        2, "microbalance month: 2026-01-21: no such interval was settled\n"
+    )  # fmt: skip
 
 
 def test_without_the_file_no_month_is_settled_and_a_bad_one_is_told(

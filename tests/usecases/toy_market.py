@@ -218,7 +218,7 @@ class ToyMarket:
         limits = {name: value for name, value in SESSION_PARAMETERS.items() if name != "lot_wh"}
         session_rules = SessionParameters(interval + 1, interval + 97, lot_wh=10, **limits)
         with Session(self.engine) as session:
-            memory = OrderMemory(session, self.registry, interval + 1, self.county.registry_on)
+            memory = OrderMemory(session, self.registry, interval + 1, self.county.registry_on, self.county.bidding_on)
             outcomes = submit_orders(session, memory, messages, session_rules, moment)
             session.commit()
         return [outcome for decided in outcomes for outcome in decided]
@@ -245,7 +245,7 @@ class ToyMarket:
             self.at(interval, **how)
         return self
 
-    def rows(self, query: str, **parameters: int) -> list[tuple[Any, ...]]:
+    def rows(self, query: str, **parameters: int | str) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
         with Session(self.engine) as session:
             return [tuple(row) for row in session.execute(text(query), parameters)]

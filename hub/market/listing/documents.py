@@ -79,6 +79,15 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
     export_plan: ExportPlan | None
 
 
+class SessionHead(msgspec.Struct, frozen=True, kw_only=True):
+    """A session in a list of sessions: its terms, where it stands, what was published of it."""
+
+    session_id: str
+    state: State
+    announcement: Announcement
+    results: list[PublicResult]
+
+
 class PublicSession(msgspec.Struct, frozen=True, kw_only=True):
     """A session as everyone sees it."""
 

@@ -70,6 +70,8 @@ def _apply(market: Market, event: Event) -> Step:  # noqa: C901, PLR0911, PLR091
             return place_listing(market, event)
         case TakeListing():
             return take_listing(market, event)
+        case WithdrawListing():
+            return withdraw_listing(market, event)
         case AgreeCurve():
             return agree_curve(market, event)
         case AnnounceSession():

@@ -24,6 +24,7 @@ from hub.market.listing.documents import (
     QuotaRow,
     RefusalCount,
     RefusalRow,
+    SessionHead,
 )
 from hub.market.listing.event_log import LogRecord
 from hub.market.listing.market_state import Deal, Listing, Market, SessionState
@@ -69,6 +70,16 @@ def public_document(market: Market, records: Sequence[LogRecord]) -> PublicDocum
     )
 
 
+def session_head(session: SessionState) -> SessionHead:
+    """Return one session without its book."""
+    return SessionHead(
+        session_id=session.terms.session_id,
+        state=session.state,
+        announcement=_announcement(session),
+        results=_public_results(session),
+    )
+
+
 def public_session(session: SessionState) -> PublicSession:
     """Return one session as everyone sees it."""
     return PublicSession(
@@ -77,17 +88,7 @@ def public_session(session: SessionState) -> PublicSession:
         announcement=_announcement(session),
         listings=[_public_listing(listing) for listing in session.listings.values()],
         deals=[_public_deal(deal) for deal in session.deals.values()],
-        results=[
-            PublicResult(
-                number=publication.number,
-                sha256=publication.sha256,
-                deals=len(publication.deals),
-                energy_wh=publication.energy_wh,
-                value_nano_yuan=publication.value_nano_yuan,
-                mean_price_uyuan_per_kwh=publication.mean_price_uyuan_per_kwh,
-            )
-            for publication in session.publications
-        ],
+        results=_public_results(session),
     )
 
 
@@ -147,6 +148,12 @@ def operator_session(session: SessionState) -> OperatorSession:
         ],
         results=list(session.publications),
     )
+
+
+def own_quota_rows(market: Market, participant_id: str) -> list[QuotaRow]:
+    """Return the delivery months of a participant and of its units."""
+    units = {unit.unit_id for unit in market.units.values() if unit.participant_id == participant_id}
+    return [row for row in quota_rows(market) if row.holder_id == participant_id or row.holder_id in units]
 
 
 def quota_rows(market: Market) -> list[QuotaRow]:
@@ -212,6 +219,20 @@ def _announcement(session: SessionState) -> Announcement:
         curve=terms.curve,
         export_plan=terms.export_plan,
     )
+
+
+def _public_results(session: SessionState) -> list[PublicResult]:
+    return [
+        PublicResult(
+            number=publication.number,
+            sha256=publication.sha256,
+            deals=len(publication.deals),
+            energy_wh=publication.energy_wh,
+            value_nano_yuan=publication.value_nano_yuan,
+            mean_price_uyuan_per_kwh=publication.mean_price_uyuan_per_kwh,
+        )
+        for publication in session.publications
+    ]
 
 
 def _public_listing(listing: Listing) -> PublicListing:

@@ -56,7 +56,10 @@ class ParticipantRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 @dataclass(frozen=True)
 class DaySchedule:
-    """The scheduled exchange of somebody on an operating day. energy_wh: 96 values, import positive."""
+    """The scheduled exchange of somebody on an operating day. energy_wh: 96 values, import positive.
+
+    participant_id: the county itself for its exchange with the province.
+    """
 
     schedule_id: str
     participant_id: str

@@ -7,7 +7,7 @@ from typing import assert_never
 
 from hub.market.registry.identities import Operator
 from hub.market.registry.participant_classes import OperatingMode
-from hub.market.registry.register import Register, county_of, operator_of
+from hub.market.registry.register import Register, county_of, only_county, operator_of
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,17 @@ def operator_stamp(register: Register, unit_id: str, day: date) -> OperatorStamp
     if operator is None:
         raise NoOperatorError(f"nobody operates the platform of {unit_id} on {day}")
     return OperatorStamp(county_of(register, unit_id).unit_id, day, operator)
+
+
+def only_stamp(register: Register, day: date) -> OperatorStamp | None:
+    """Return the stamp of a result of the register's one county, None if it has not one, or nobody operates it then."""
+    unit_id = only_county(register)
+    if unit_id is None:
+        return None
+    try:
+        return operator_stamp(register, unit_id, day)
+    except NoOperatorError:
+        return None
 
 
 def finality(mode: OperatingMode, *, is_checked: bool, is_acknowledged: bool | None) -> Finality:

@@ -159,6 +159,12 @@ def county_of(register: Register, unit_id: str) -> Unit:
     return county
 
 
+def only_county(register: Register) -> str | None:
+    """Return the id of the one county of the register, None if it holds none or several."""
+    counties = [name for name, unit in register.units.items() if unit.kind is UnitKind.COUNTY]
+    return counties[0] if len(counties) == 1 else None
+
+
 def province_of(register: Register, unit_id: str) -> str:
     """Return the province whose rules hold in the unit."""
     province = county_of(register, unit_id).province

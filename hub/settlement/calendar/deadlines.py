@@ -28,7 +28,10 @@ class DayDeadlines:
 
 @dataclass(frozen=True)
 class MonthDeadlines:
-    """Of month M: meter data and settlement basis in M+1, and the last day to object to the basis."""
+    """Of month M: meter data and settlement basis in M+1, and the last day to object to the basis.
+
+    The window to object begins with the day on which the basis was issued, if that was later than its day.
+    """
 
     meter_data_on: date
     settlement_basis_on: date
@@ -61,9 +64,12 @@ def day_deadlines(rules: CalendarRules, day: date) -> DayDeadlines:
     )
 
 
-def month_deadlines(rules: CalendarRules, calendar: BusinessCalendar, month: int) -> MonthDeadlines:
+def month_deadlines(
+    rules: CalendarRules, calendar: BusinessCalendar, month: int, *, basis_issued_on: date | None = None
+) -> MonthDeadlines:
     """Return the deadlines of a month, year x 100 + month.
 
+    :param basis_issued_on: when the basis was issued, None if it was not yet
     :raises CalendarRuleError: if the version does not say
     :raises DeadlineError: if the business days are not known so far
     """
@@ -72,7 +78,9 @@ def month_deadlines(rules: CalendarRules, calendar: BusinessCalendar, month: int
     return MonthDeadlines(
         meter_data_on=add_business_days(calendar, eve, rules.required("meter_data_business_day")),
         settlement_basis_on=basis_on,
-        objection_until=add_business_days(calendar, basis_on, rules.required("objection_business_days")),
+        objection_until=add_business_days(
+            calendar, max(basis_on, basis_issued_on or basis_on), rules.required("objection_business_days")
+        ),
     )
 
 

@@ -153,6 +153,16 @@ def _standing(
         name = meter.voltage_class or case.units[units[meter.unit]].voltage_class
         _require(name in classes, f"row 97 on {_day(case)}: meter {meter.meter!r} needs the network tariff of {name!r}")
         class_positions.append(classes.index(name))
+        is_retail = meter.supply is SupplyMode.RETAIL
+        _require(
+            is_retail == (meter.retailer is not None),
+            f"row 79 on {_day(case)}: meter {meter.meter!r}: supply mode RETAIL, and it alone, names a retailer",
+        )
+    retailers = [meter.retailer for meter in case.meters]
+    for retailer in retailers:
+        if retailer is not None:
+            accounts.setdefault(retailer, len(accounts))
+    of_retailer = _column([-1 if one is None else accounts[one] for one in retailers])
     standing = MeteringStanding(
         meter_id=tuple(meter.meter for meter in case.meters),
         unit=_column([units[meter.unit] for meter in case.meters]),
@@ -161,6 +171,7 @@ def _standing(
         voltage_class=_column(class_positions),
         account=_column([accounts[meter.account] for meter in case.meters]),
         is_market=np.ones(len(case.meters), np.bool_),
+        retailer_account=of_retailer if any(retailers) else None,
     )
     return standing, tuple(accounts)
 
@@ -285,6 +296,7 @@ def _seller_party(meter: SettleMeter, pair: SettlePair) -> Party:
 def _buyer_party(meter: SettleMeter, pair: SettlePair) -> Party:
     parties = {
         SupplyMode.DIRECT: Party.DIRECT,
+        SupplyMode.RETAIL: Party.DIRECT,
         SupplyMode.AGENCY: Party.SUPPLY,
         SupplyMode.GUARANTEED: Party.SUPPLY,
     }

@@ -46,7 +46,7 @@ class SettleMeter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """A metering point with its modes and what it metered. voltage_class: null for that of its unit.
 
     setpoint_wh: limit of net export in this interval; export above it earns nothing. substituted: the energy was
-    estimated by a named rule, so its settlement is provisional.
+    estimated by a named rule, so its settlement is provisional. retailer: account of who supplies a RETAIL user.
     """
 
     meter: Name
@@ -59,6 +59,7 @@ class SettleMeter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     export_wh: Energy = 0
     setpoint_wh: Energy | None = None
     substituted: bool = False
+    retailer: Name | None = None
 
 
 class SettlePair(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
