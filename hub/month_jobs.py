@@ -25,6 +25,7 @@ from hub.settlement.bills.bill import BillError
 from hub.settlement.calendar.deadlines import DeadlineError, MonthDeadlines
 from hub.settlement.calendar.rules import CalendarRuleError
 from hub.settlement.county_month.points import CountyMonthError
+from hub.settlement.inputs import SettlementInputError
 from hub.settlement.money import MoneyTextError
 from hub.settlement.prices import ParameterError
 from hub.settlement.retail.month_prices import MonthPriceError
@@ -55,7 +56,7 @@ logger = logging.getLogger(__name__)
 _REFUSALS = (
     *(MonthTermsError, MonthPriceError, MoneyTextError, ParameterError, CalendarRuleError, DeadlineError),
     *(SubstitutionRuleError, MeteredMonthError, CountyMonthError, BillError, BasicChargeError, TouPriceError),
-    *(MonthClosedError, MonthNotClosableError, NotPublishedError, NotClearedError),
+    *(MonthClosedError, MonthNotClosableError, NotPublishedError, NotClearedError, SettlementInputError),
 )
 """What an operator can mend by loading what is missing: it holds up a month, not the market of the next interval."""
 

@@ -1,10 +1,12 @@
 """Who answers for the energy of retail users on a day: the retailer of the package in force, with its account.
 
 A package holds by whole months and is signed before them (row 92), so the retailer of a day is the one that the
-month's bill pays: the billing terms say both. A retailer's account is opened behind those that intervals know, when
-the first interval needs it, in the caller's transaction.
+month's bill pays: the billing terms say both. Where no package is loaded yet, the retailer that the user elected (row
+10) answers, so that a day can be settled; its bill waits for the package. A retailer's account is opened behind those
+that intervals know, when the first interval needs it, in the caller's transaction.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 
@@ -13,6 +15,7 @@ import numpy as np
 from sqlmodel import Session, col, select
 
 from edge.contract.interval import day_of_interval
+from hub.market.registry.election_periods import supply_on
 from hub.market.trades import Int64Array
 from hub.settlement.accounts import AccountTable
 from hub.settlement.inputs import MeteringStanding, Supply
@@ -20,6 +23,7 @@ from hub.store.bill_tables import BillingTermRow
 from hub.store.joined_ledger import open_month_accounts
 from hub.store.tables import NONE, AccountRow
 from hub.usecases.load_county import CountyModel
+from hub.usecases.registry_event import LoadedRegister, load_register
 
 
 class _NamesRetailer(msgspec.Struct, frozen=True):
@@ -33,18 +37,35 @@ def standing_with_retailers(
 ) -> tuple[MeteringStanding, AccountTable]:
     """Return the county's standing and accounts with the retailers of its retail users; as they are without any.
 
-    A retail user without a package gets none: settlement refuses its energy, naming the meter.
+    A retail user with neither a package nor an election gets none: settlement refuses its energy, naming the meter.
+
+    :raises hub.usecases.event_log.EventLogError: if the stored log of the registry is not what was written
     """
     retail = np.flatnonzero((county.standing.supply == Supply.RETAIL) & county.standing.is_market)
     if not retail.size:
         return county.standing, county.accounts
-    named = _retailers_on(session, day_of_interval(interval))
-    served = {meter: named[meter] for meter in retail.tolist() if meter in named}
+    day, meters = day_of_interval(interval), retail.tolist()
+    named = _retailers_on(session, day)
+    unnamed = [meter for meter in meters if meter not in named]
+    if unnamed:
+        named |= _elected_on(session, county, unnamed, day)
+    served = {meter: named[meter] for meter in meters if meter in named}
     known = open_month_accounts(session, sorted(set(served.values())))
     account: Int64Array = np.full(county.standing.account.shape, NONE, np.int64)
     for meter, retailer in served.items():
         account[meter] = known[retailer]
     return replace(county.standing, retailer_account=account), accounts_as_opened(session, county.accounts)
+
+
+def _elected_on(session: Session, county: CountyModel, meters: Iterable[int], day: date) -> dict[int, str]:
+    """Return the retailer that each metering point has elected for a day, of those that have."""
+    register = load_register(session, LoadedRegister(county.registry.county), recorded_before=day).register
+    found = {}
+    for meter in meters:
+        supply = supply_on(register, county.registry.metering_points[meter].meter_id, day)
+        if supply is not None and supply.retailer_id is not None:
+            found[meter] = supply.retailer_id
+    return found
 
 
 def accounts_as_opened(session: Session, accounts: AccountTable) -> AccountTable:

@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -98,6 +99,22 @@ def test_the_retailer_pays_for_the_energy_and_nobody_else_is_moved(
     assert after == before
     statements = market.rows("SELECT a.account_id FROM statement s JOIN account a ON a.position = s.account")
     assert ("retailer-7",) in statements
+
+
+def test_without_a_package_the_elected_retailer_answers(
+    open_market: Callable[[str | None], Any], toy_register: ModuleType
+) -> None:
+    market = open_market(None)
+    events = [*toy_register.rules(), *toy_register.party("shop", "POWER_USER")]
+    events += [*toy_register.party("retailer-8", "RETAILER"), toy_register.user_point("shop", "M000001")]
+    events.append(
+        toy_register.supply_elected("retail", "M000001", "RETAIL", date(2016, 5, 1)) | {"retailer_id": "retailer-8"}
+    )
+    toy_register.stand(market.engine, events, date(2016, 4, 10))
+    market.whole_run()
+    assert market.rows("SELECT * FROM law_violation") == []
+    paid = "SELECT DISTINCT a.account_id FROM posting p JOIN account a ON a.position = p.debit"
+    assert market.rows(f"{paid} WHERE p.meter = 0 AND p.kind = 'ENERGY'") == [("retailer-8",)]
 
 
 def test_a_retail_user_without_a_package_is_refused_with_its_meter(open_market: Callable[[str | None], Any]) -> None:
