@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub.market.trades import BalanceTree, ClearingResult, OrderBatch, Pairs, Party, TradeSide
+from hub.market.trades import BalanceTree, ClearingResult, Int64Array, OrderBatch, Pairs, Party, TradeSide
 from hub.settlement.accounts import AccountTable, SystemAccount
 from hub.settlement.checks import (
     check_postings,
@@ -117,10 +117,9 @@ def order_rows(skeleton: Skeleton) -> list[tuple[TradeSide, Party, int, int]]:
     return [*rows, (TradeSide.SELL, Party.PROVINCE, 0, -1), (TradeSide.BUY, Party.PROVINCE, 0, -1)]
 
 
-@st.composite
-def sessions(draw: st.DrawFn, skeleton: Skeleton, kind: SessionKind, price: int) -> Session:
+def drawn_pairs(draw: st.DrawFn, skeleton: Skeleton, basis: Int64Array, price: int) -> Int64Array:
+    """Return a session's pairs, a row each: seller, buyer, energy, apex, mode, prices, charges, curtailed."""
     rows = order_rows(skeleton)
-    basis = column(draw(PRICE) for _ in range(skeleton.n_units))
     sellers = [number for number, row in enumerate(rows) if row[0] is TradeSide.SELL]
     buyers = [number for number, row in enumerate(rows) if row[0] is TradeSide.BUY]
     drawn: list[tuple[int, ...]] = []
@@ -147,7 +146,14 @@ def sessions(draw: st.DrawFn, skeleton: Skeleton, kind: SessionKind, price: int)
             received = price + at_seller
         paid = received + at_buyer - at_seller
         drawn.append((seller, buyer, energy, apex, mode, paid, received, charge, upstream, curtailed))
-    table = np.array(drawn, np.int64).reshape(-1, 10)
+    return np.array(drawn, np.int64).reshape(-1, 10)
+
+
+@st.composite
+def sessions(draw: st.DrawFn, skeleton: Skeleton, kind: SessionKind, price: int) -> Session:
+    rows = order_rows(skeleton)
+    basis = column(draw(PRICE) for _ in range(skeleton.n_units))
+    table = drawn_pairs(draw, skeleton, basis, price)
     filled = np.zeros(len(rows), np.int64)
     np.add.at(filled, table[:, 0], table[:, 2])
     np.add.at(filled, table[:, 1], table[:, 2])
